@@ -1,0 +1,294 @@
+import { type CheckContext, policyLocation } from "../_check.ts";
+import { printable } from "../_text.ts";
+import type { LintLevel, PositionedText } from "../policy/policy.ts";
+import type { UndeclaredDependency } from "../project/build_graph.ts";
+import type { PackageNode } from "../project/graph.ts";
+import { type GitSource, groupOf, isCommit } from "../project/remote_group.ts";
+import type { SourceImport } from "../project/source_imports.ts";
+import type { Finding } from "../report.ts";
+import { Collector } from "./_collector.ts";
+
+/** What the check needs beyond the context. */
+export interface SourcesInput {
+  /** Packages that code asks for without a declaration, as the lockfile tells. */
+  readonly undeclared: readonly UndeclaredDependency[];
+  /** Imports of the project's own modules, where they were read. */
+  readonly imports: readonly SourceImport[];
+}
+
+/** Where packages come from: registries, scopes, hosts and repositories. */
+export function checkSources(context: CheckContext, input: SourcesInput): Finding[] {
+  const collector = new Collector(context, "sources");
+  const allowed = new AllowedSources(context);
+  for (const node of context.graph.packages) {
+    if (node.kind === "npm" || node.kind === "jsr") {
+      checkRegistry(context, collector, allowed, node);
+      checkScope(context, collector, allowed, node);
+      checkTarball(context, collector, node);
+    }
+    if (node.kind === "https") checkRemote(context, collector, allowed, node);
+  }
+  checkDeclaredGit(context, collector, allowed);
+  checkUndeclared(context, collector, input);
+  reportUnused(context, collector, allowed);
+  return collector.done();
+}
+
+/** The allow lists, and which of their entries were met. */
+class AllowedSources {
+  readonly #context: CheckContext;
+  readonly #used: Set<PositionedText> = new Set();
+
+  constructor(context: CheckContext) {
+    this.#context = context;
+  }
+
+  isUsed(entry: PositionedText): boolean {
+    return this.#used.has(entry);
+  }
+
+  has(list: readonly PositionedText[], matches: (text: string) => boolean): boolean {
+    const found = list.filter(({ text }) => matches(text));
+    for (const entry of found) this.#used.add(entry);
+    return found.length > 0;
+  }
+
+  /** Whether a repository is allowed by its address, a prefix of it, or its owner. */
+  git({ host, owner, repository }: GitSource): boolean {
+    const { allowGit, allowOrg, private: prefixes = [] } = this.#context.policy.sources;
+    const address = `https://${host}/${owner}/${repository}`;
+    const byAddress = this.has(allowGit, (text) => text.replace(/(?:\.git|\/)$/, "") === address);
+    const byPrefix = this.has(prefixes, (text) => address.startsWith(text));
+    const orgs = host === "github.com" || host === "gist.github.com"
+      ? allowOrg.github
+      : host === "gitlab.com"
+      ? allowOrg.gitlab
+      : host === "bitbucket.org"
+      ? allowOrg.bitbucket
+      : [];
+    // The hosts compare names without regard to case.
+    const byOwner = this.has(orgs, (text) => text.toLowerCase() === owner.toLowerCase());
+    return byAddress || byPrefix || byOwner;
+  }
+}
+
+/** The registry that serves a package: `npm` and `jsr` for the default ones, else an address. */
+function registryOf({ project }: CheckContext, node: PackageNode): string {
+  if (node.kind === "jsr") return "jsr";
+  const scope = node.name.startsWith("@") ? node.name.split("/")[0]! : "";
+  const address = project.npmrc.scopes.get(scope) ?? project.npmrc.registry;
+  if (address === undefined) return "npm";
+  // Naming the public registry in .npmrc changes nothing; only its domain is compared.
+  const host = URL.canParse(address) ? new URL(address).hostname : "";
+  return /(?:^|\.)npmjs\.(?:org|com)$/.test(host) ? "npm" : address.replace(/\/$/, "");
+}
+
+function checkRegistry(
+  context: CheckContext,
+  collector: Collector,
+  allowed: AllowedSources,
+  node: PackageNode,
+): void {
+  const { allowRegistry, unknownRegistry } = context.policy.sources;
+  const registry = registryOf(context, node);
+  const isAllowed = allowRegistry.length === 0
+    ? registry === "npm" || registry === "jsr"
+    : allowed.has(allowRegistry, (text) => text.replace(/\/$/, "") === registry);
+  if (isAllowed) return;
+  collector.add(unknownRegistry, "source-not-allowed", {
+    node,
+    message: `${node.label} comes from the registry ${printable(registry)}, which is not allowed`,
+    help: "Add the registry to sources.allow-registry, or correct .npmrc.",
+  });
+}
+
+function checkScope(
+  context: CheckContext,
+  collector: Collector,
+  allowed: AllowedSources,
+  node: PackageNode,
+): void {
+  const { allowScope, unknownRegistry } = context.policy.sources;
+  if (allowScope.length === 0 || !node.name.startsWith("@")) return;
+  const scope = node.name.split("/")[0]!;
+  if (allowed.has(allowScope, (text) => text.replace(/^@?/, "@") === scope)) return;
+  // A list of scopes that only warns would be none.
+  const level: LintLevel = unknownRegistry === "allow" ? "warn" : unknownRegistry;
+  collector.add(level, "scope-not-allowed", {
+    node,
+    message: `${node.label} is of the scope ${printable(scope)}, which is not allowed`,
+    help: "Add the scope to sources.allow-scope, or remove the dependency that brings it.",
+  });
+}
+
+function checkTarball(context: CheckContext, collector: Collector, node: PackageNode): void {
+  if (node.tarball === undefined) return;
+  const host = URL.canParse(node.tarball) ? new URL(node.tarball).host : "";
+  const registry = registryOf(context, node);
+  // JSR serves its packages to npm clients under the scope @jsr.
+  const isOwn = node.name.startsWith("@jsr/") && host === "npm.jsr.io";
+  if (isOwn || (URL.canParse(registry) && new URL(registry).host === host)) return;
+  collector.add(context.policy.sources.tarball, "tarball-url", {
+    node,
+    message: `${node.label} is downloaded from ${printable(node.tarball)}, not from its registry`,
+    help: "Ask for a version of the registry; an address can serve anything tomorrow.",
+  });
+}
+
+function checkRemote(
+  context: CheckContext,
+  collector: Collector,
+  allowed: AllowedSources,
+  node: PackageNode,
+): void {
+  const { sources } = context.policy;
+  const address = node.url!;
+  const group = groupOf(address);
+  const host = URL.canParse(address) ? new URL(address).host : "";
+  if (!/^https:/i.test(address)) {
+    collector.add("deny", "insecure-import", {
+      node,
+      message: `${node.label} is loaded without encryption`,
+      help: "Import it by https.",
+    });
+  }
+  if (group?.git !== undefined) {
+    if (!allowed.git(group.git) && !allowed.has(sources.allowHost, (text) => text === host)) {
+      collector.add(sources.unknownGit, "source-not-allowed", {
+        node,
+        message: `${node.label} comes from a repository that is not allowed`,
+        help: "Add it to sources.allow-git, or its owner to sources.allow-org.",
+      });
+    }
+    checkGitSpec(context, collector, group.version, { node, label: node.label });
+  } else if (!allowed.has(sources.allowHost, (text) => text === host)) {
+    collector.add(sources.unknownHost, "host-not-allowed", {
+      node,
+      message: `${node.label} comes from the host ${printable(host)}, which is not allowed`,
+      help: "Add the host to sources.allow-host, or use the package from npm or JSR.",
+    });
+  }
+  if (group?.pinned === false) {
+    collector.add(sources.unpinned, "unpinned-import", {
+      node,
+      message: `${printable(address)} names no version`,
+      help: "Put the exact version, or the full commit, into the address.",
+    });
+  }
+}
+
+function checkGitSpec(
+  { policy }: CheckContext,
+  collector: Collector,
+  ref: string,
+  of: { readonly node?: PackageNode; readonly label: string },
+): void {
+  const required = policy.sources.requiredGitSpec ?? "any";
+  const given = ref === "" ? "any" : isCommit(ref) ? "rev" : /^v?\d/.test(ref) ? "tag" : "branch";
+  const order = ["any", "branch", "tag", "rev"];
+  if (order.indexOf(given) >= order.indexOf(required)) return;
+  collector.add("deny", "git-source-underspecified", {
+    ...(of.node && { node: of.node }),
+    message: `${of.label} names ${given === "any" ? "no reference" : `a ${given}`}; ` +
+      `the policy asks for a ${required}`,
+    help: `Name a ${required} in the address.`,
+  });
+}
+
+/** Dependencies of package.json that are git repositories or archives. */
+function checkDeclaredGit(
+  context: CheckContext,
+  collector: Collector,
+  allowed: AllowedSources,
+): void {
+  for (const config of context.project.configs) {
+    if (config.kind !== "package-json") continue;
+    for (const { alias, specifier, location } of config.dependencies) {
+      if (/^(?:npm|jsr):/.test(specifier)) continue;
+      const git = parseGit(specifier);
+      if (git !== undefined && allowed.git(git.source)) {
+        checkGitSpec(context, collector, git.ref, { label: printable(alias) });
+        continue;
+      }
+      collector.add(context.policy.sources.unknownGit, "source-not-allowed", {
+        message: `${printable(alias)} comes from ${printable(specifier)}, which is not allowed`,
+        location,
+        why: [[`file:${config.path}`, printable(specifier)]],
+        help: "Use a version of a registry, or add the repository to sources.allow-git.",
+      });
+    }
+  }
+}
+
+function parseGit(specifier: string): { source: GitSource; ref: string } | undefined {
+  const short = specifier.match(/^(github|gitlab|bitbucket):([^/#]+)\/([^/#]+)(?:#(.*))?$/);
+  if (short !== null) {
+    const host = short[1] === "bitbucket" ? "bitbucket.org" : `${short[1]}.com`;
+    const repository = short[3]!.replace(/\.git$/, "");
+    return { source: { host, owner: short[2]!, repository }, ref: short[4] ?? "" };
+  }
+  const long = specifier.match(
+    /^(?:git\+)?(?:https|ssh|git):\/\/(?:[^@/]+@)?([^/]+)\/([^/]+)\/([^/#]+?)(?:\.git)?(?:#(.*))?$/,
+  );
+  if (long === null) return undefined;
+  return {
+    source: { host: long[1]!, owner: long[2]!, repository: long[3]! },
+    ref: long[4] ?? "",
+  };
+}
+
+function checkUndeclared(
+  { policy }: CheckContext,
+  collector: Collector,
+  { undeclared, imports }: SourcesInput,
+): void {
+  const help = "Declare it in the imports of deno.json, where updates and reviews look.";
+  for (const { specifier, location } of imports) {
+    if (!/^(?:npm|jsr|https?):/i.test(specifier)) continue;
+    collector.add(policy.sources.undeclared, "undeclared-import", {
+      message: `code imports ${printable(specifier)} directly`,
+      location,
+      why: [[`file:${location.file}`, printable(specifier)]],
+      help,
+    });
+  }
+  // Without the sources, the lockfile still tells what no configuration asks for.
+  for (const { node, specifier } of imports.length > 0 ? [] : undeclared) {
+    // Which remote modules import each other is not recorded, so they prove nothing.
+    if (node.kind === "https") continue;
+    collector.add(policy.sources.undeclared, "undeclared-import", {
+      node,
+      message: `the lockfile has ${printable(specifier)}, which no configuration declares`,
+      help,
+    });
+  }
+}
+
+function reportUnused(
+  { policy }: CheckContext,
+  collector: Collector,
+  allowed: AllowedSources,
+): void {
+  const { sources } = policy;
+  const report = (
+    level: LintLevel,
+    code: string,
+    lists: readonly (readonly PositionedText[])[],
+  ) => {
+    for (const entry of lists.flat()) {
+      if (allowed.isUsed(entry) || entry.text === "none") continue;
+      collector.add(level, code, {
+        message: `${printable(entry.text)} is allowed, and nothing comes from there`,
+        location: policyLocation(policy, entry),
+        help: "Remove the entry.",
+      });
+    }
+  };
+  const { allowRegistry, allowScope, allowHost, allowGit, allowOrg } = sources;
+  report(sources.unusedAllowedSource, "unmatched-source", [
+    ...[allowRegistry, allowScope, allowHost, allowGit, sources.private ?? []],
+  ]);
+  report(sources.unusedAllowedOrg, "unmatched-organization", [
+    ...[allowOrg.github, allowOrg.gitlab, allowOrg.bitbucket],
+  ]);
+}

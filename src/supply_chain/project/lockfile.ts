@@ -1,0 +1,419 @@
+import { SecurityError } from "../../errors.ts";
+import type { FindingLocation } from "../report.ts";
+import { LineIndex, printable } from "../_text.ts";
+import { scanJson, type ScannedKey } from "./_json_scan.ts";
+import { parseNpmId } from "./npm_id.ts";
+import { parseRequest } from "./specifier.ts";
+
+/** A lockfile of 64 MiB holds some 250,000 packages; more is not a lockfile but an attack. */
+export const MAX_LOCKFILE_BYTES: number = 64 * 1024 * 1024;
+
+/** The deepest real lockfile nests seven levels (`overrides`); a parser needs a stack for more. */
+const MAX_DEPTH = 64;
+
+/** Versions of the format that this module reads. */
+const VERSIONS = ["1", "2", "3", "4", "5"] as const;
+
+/** A package of the npm registry, as the lockfile has it. */
+export interface LockedNpm {
+  /** The key: name, version and resolved peers. */
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly integrity: string | undefined;
+  /** Ids of the packages it depends on, optional ones included. */
+  readonly dependencies: readonly string[];
+  readonly deprecated: boolean;
+  readonly scripts: boolean;
+  readonly tarball: string | undefined;
+}
+
+/** A package of JSR, as the lockfile has it. */
+export interface LockedJsr {
+  /** The key: `@scope/name@version`. */
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly integrity: string | undefined;
+  /** Requests for the packages it depends on, such as `npm:preact@^10`; the range may be absent. */
+  readonly dependencies: readonly string[];
+}
+
+/** Requests of one folder of the workspace. */
+export interface LockedMember {
+  /** From its deno.json. */
+  readonly dependencies: readonly string[];
+  /** From its package.json. */
+  readonly packageJson: readonly string[];
+}
+
+/** A lockfile of any version, in the terms of version 5. */
+export interface Lockfile {
+  /** Path relative to the project, with `/`. */
+  readonly path: string;
+  readonly version: (typeof VERSIONS)[number];
+  readonly npm: ReadonlyMap<string, LockedNpm>;
+  readonly jsr: ReadonlyMap<string, LockedJsr>;
+  /** Hash by address of a remote module. */
+  readonly remote: ReadonlyMap<string, string>;
+  readonly redirects: ReadonlyMap<string, string>;
+  /** What each request resolved to: an npm id, or the key of a JSR package. */
+  readonly specifiers: ReadonlyMap<string, string>;
+  /** `undefined` in versions and projects that record none. */
+  readonly workspace: {
+    readonly root: LockedMember;
+    readonly members: ReadonlyMap<string, LockedMember>;
+    /** Requests by the key of a linked package, such as `jsr:@scope/name@1.0.0`. */
+    readonly links: ReadonlyMap<string, readonly string[]>;
+  } | undefined;
+  /** Fields that no version of the format has had so far. */
+  readonly unknownFields: readonly ScannedKey[];
+  /** Keys that an object has twice. */
+  readonly duplicateKeys: readonly ScannedKey[];
+  /** Where a key of a section stands. */
+  locate(section: "npm" | "jsr" | "remote" | "specifiers", key: string): FindingLocation;
+  /** Where an offset of the text stands. */
+  locateOffset(offset: number): FindingLocation;
+}
+
+const KNOWN_FIELDS: Readonly<Record<string, readonly string[]>> = {
+  "": ["version", "specifiers", "jsr", "npm", "remote", "redirects", "workspace", "packages"],
+  npm: [
+    ...["integrity", "dependencies", "optionalDependencies", "optionalPeers", "os", "cpu"],
+    ...["tarball", "deprecated", "scripts", "bin"],
+  ],
+  jsr: ["integrity", "dependencies"],
+  workspace: ["dependencies", "packageJson", "members", "links", "patches", "npmOverrides"],
+};
+
+/**
+ * Reads the text of a deno.lock of version 1 to 5.
+ *
+ * @param path How errors and findings name the file.
+ * @throws {SecurityError} `lockfile-unreadable` with line and expectation if the text is no lockfile;
+ * `lockfile-version-unknown` if its version is not one of 1 to 5.
+ */
+export function parseLockfile(text: string, path: string): Lockfile {
+  const lines = once(() => new LineIndex(text));
+  const locateOffset = (offset: number) => ({ file: path, ...lines().at(offset) });
+  const scan = scanJson(text, { maxDepth: MAX_DEPTH });
+  if (scan.tooDeepAt !== undefined) {
+    const { line, column } = lines().at(scan.tooDeepAt);
+    throw unreadable(path, line, column, `expected at most ${MAX_DEPTH} levels of nesting`);
+  }
+  const reader = new Reader(path, scan.offsets, lines);
+  const root = reader.object(reader.json(text), []);
+  const version = reader.version(root);
+  const packages = version === "3" ? reader.object(root.get("packages"), ["packages"]) : root;
+  const base = version === "3" ? ["packages"] : [];
+  // Version 2 nests the packages of npm, as it knew no other kind.
+  const npmBase = version === "2" ? ["npm", "packages"] : [...base, "npm"];
+  const npmSection = version === "2"
+    ? reader.object(reader.object(root.get("npm"), ["npm"]).get("packages"), npmBase)
+    : reader.object(packages.get("npm"), npmBase);
+  const unknownFields: ScannedKey[] = [];
+  const note = (path: readonly string[], known: readonly string[], keys: Iterable<string>) => {
+    for (const key of keys) {
+      if (!known.includes(key)) unknownFields.push({ path, key, offset: reader.offset(path, key) });
+    }
+  };
+
+  if (version === "1") {
+    for (const key of root.keys()) {
+      if (!/^https?:\/\//.test(key)) {
+        throw reader.error([], key, 'expected a field "version", or the addresses of version 1');
+      }
+    }
+  }
+  const remote = version === "1"
+    ? reader.strings(root, [])
+    : reader.strings(reader.object(root.get("remote"), ["remote"]), ["remote"]);
+  if (version !== "1") note([], KNOWN_FIELDS[""]!, root.keys());
+
+  const npm = readNpm(reader, npmSection, npmBase, version, note);
+  const jsr = new Map<string, LockedJsr>();
+  for (const [id, value] of reader.object(packages.get("jsr"), [...base, "jsr"])) {
+    const entryPath = [...base, "jsr", id];
+    const parsed = parseNpmId(id);
+    if (parsed === undefined || !id.startsWith("@")) {
+      throw reader.error([...base, "jsr"], id, 'expected a key of the form "@scope/name@version"');
+    }
+    const entry = reader.object(value, entryPath);
+    note(entryPath, KNOWN_FIELDS.jsr!, entry.keys());
+    jsr.set(id, {
+      id,
+      name: parsed.name,
+      version: id.slice(parsed.name.length + 1),
+      integrity: reader.string(entry, "integrity", entryPath),
+      dependencies: reader.list(entry, "dependencies", entryPath),
+    });
+  }
+
+  const workspaceValue = root.get("workspace");
+  if (workspaceValue !== undefined) {
+    note(
+      ["workspace"],
+      KNOWN_FIELDS.workspace!,
+      reader.object(workspaceValue, ["workspace"]).keys(),
+    );
+  }
+  const sections: Readonly<Record<string, readonly string[]>> = {
+    npm: npmBase,
+    jsr: [...base, "jsr"],
+    remote: version === "1" ? [] : ["remote"],
+    specifiers: version === "2" ? ["npm", "specifiers"] : [...base, "specifiers"],
+  };
+  return {
+    path,
+    version,
+    npm,
+    jsr,
+    remote,
+    redirects: reader.strings(reader.object(root.get("redirects"), ["redirects"]), ["redirects"]),
+    specifiers: readSpecifiers(reader, version, root, packages),
+    workspace: workspaceValue === undefined ? undefined : readWorkspace(reader, workspaceValue),
+    unknownFields,
+    duplicateKeys: scan.duplicates,
+    locate: (section, key) => locateOffset(reader.offset(sections[section]!, key)),
+    locateOffset,
+  };
+}
+
+type Note = (path: readonly string[], known: readonly string[], keys: Iterable<string>) => void;
+
+function readNpm(
+  reader: Reader,
+  section: ReadonlyMap<string, unknown>,
+  base: readonly string[],
+  version: string,
+  note: Note,
+): Map<string, LockedNpm> {
+  const idsByName = new Map<string, string[]>();
+  const parsedIds: { id: string; name: string; version: string }[] = [];
+  for (const id of section.keys()) {
+    const parsed = parseNpmId(id);
+    if (parsed === undefined) throw reader.error(base, id, 'expected a key "name@version"');
+    parsedIds.push({ id, name: parsed.name, version: parsed.version });
+    const ids = idsByName.get(parsed.name);
+    if (ids) ids.push(id);
+    else idsByName.set(parsed.name, [id]);
+  }
+  const npm = new Map<string, LockedNpm>();
+  for (const { id, name, version: exact } of parsedIds) {
+    const path = [...base, id];
+    const entry = reader.object(section.get(id), path);
+    note(path, KNOWN_FIELDS.npm!, entry.keys());
+    let dependencies: string[];
+    if (version === "2" || version === "3") {
+      const deps = reader.object(entry.get("dependencies"), [...path, "dependencies"]);
+      dependencies = [...reader.strings(deps, [...path, "dependencies"]).values()];
+    } else {
+      dependencies = [
+        ...reader.list(entry, "dependencies", path),
+        ...reader.list(entry, "optionalDependencies", path),
+        // A request rather than an id when nobody provides the peer: an edge only if it is there.
+        ...reader.list(entry, "optionalPeers", path).filter((peer) => section.has(peer)),
+      ].flatMap((text) => resolveNpmDependency(text, idsByName));
+    }
+    npm.set(id, {
+      id,
+      name,
+      version: exact,
+      integrity: reader.string(entry, "integrity", path),
+      dependencies,
+      deprecated: entry.get("deprecated") === true,
+      scripts: entry.get("scripts") === true,
+      tarball: reader.string(entry, "tarball", path),
+    });
+  }
+  return npm;
+}
+
+/** The ids that `name`, `name@id` or `alias@npm:name@id` stands for. */
+function resolveNpmDependency(
+  text: string,
+  idsByName: ReadonlyMap<string, readonly string[]>,
+): readonly string[] {
+  const at = text.indexOf("@", 1);
+  if (at < 0) return idsByName.get(text) ?? [text];
+  return [text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text];
+}
+
+function readSpecifiers(
+  reader: Reader,
+  version: string,
+  root: ReadonlyMap<string, unknown>,
+  packages: ReadonlyMap<string, unknown>,
+): Map<string, string> {
+  const path = version === "2"
+    ? ["npm", "specifiers"]
+    : version === "3"
+    ? ["packages", "specifiers"]
+    : ["specifiers"];
+  const section = version === "2"
+    ? reader.object(root.get("npm"), ["npm"]).get("specifiers")
+    : packages.get("specifiers");
+  const specifiers = new Map<string, string>();
+  for (const [key, value] of reader.strings(reader.object(section, path), path)) {
+    // Version 2 writes `name@range` and `name@id`; 3 prefixes both; 4 and 5 keep only what follows
+    // the name on the right.
+    const request = version === "2" ? `npm:${key}` : key;
+    const parsed = parseRequest(request);
+    if (parsed === undefined) throw reader.error(path, key, 'expected "npm:…" or "jsr:…"');
+    const id = version === "2"
+      ? value
+      : version === "3"
+      ? value.replace(/^(?:npm|jsr):/, "")
+      : `${parsed.name}@${value}`;
+    specifiers.set(request, id);
+  }
+  return specifiers;
+}
+
+function readWorkspace(reader: Reader, value: unknown): NonNullable<Lockfile["workspace"]> {
+  const path = ["workspace"];
+  const workspace = reader.object(value, path);
+  const member = (value: unknown, path: readonly string[]): LockedMember => {
+    const fields = reader.object(value, path);
+    const packageJson = reader.object(fields.get("packageJson"), [...path, "packageJson"]);
+    return {
+      dependencies: reader.list(fields, "dependencies", path),
+      packageJson: reader.list(packageJson, "dependencies", [...path, "packageJson"]),
+    };
+  };
+  const members = new Map<string, LockedMember>();
+  const memberPath = [...path, "members"];
+  for (const [name, value] of reader.object(workspace.get("members"), memberPath)) {
+    members.set(name, member(value, [...memberPath, name]));
+  }
+  const links = new Map<string, string[]>();
+  for (const section of ["patches", "links"]) {
+    for (const [key, value] of reader.object(workspace.get(section), [...path, section])) {
+      const linkPath = [...path, section, key];
+      const link = reader.object(value, linkPath);
+      links.set(
+        key,
+        ["dependencies", "optionalDependencies", "peerDependencies"].flatMap((field) =>
+          reader.list(link, field, linkPath)
+        ),
+      );
+    }
+  }
+  return { root: member(value, path), members, links };
+}
+
+/** Reads values by their expected type, and says where one is of another. */
+class Reader {
+  readonly #path: string;
+  readonly #offsets: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  readonly #lines: () => LineIndex;
+
+  constructor(
+    path: string,
+    offsets: ReadonlyMap<string, ReadonlyMap<string, number>>,
+    lines: () => LineIndex,
+  ) {
+    this.#path = path;
+    this.#offsets = offsets;
+    this.#lines = lines;
+  }
+
+  json(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      const message = (error as SyntaxError).message;
+      const offset = Number(message.match(/ at position (\d+)/)?.[1] ?? text.length);
+      const { line, column } = this.#lines().at(offset);
+      // The engine quotes the text around the error, which may hold anything.
+      const expectation = message.replace(/ at position .*/s, "").replace(/, ".*/s, "");
+      throw unreadable(this.#path, line, column, `expected JSON: ${expectation}`);
+    }
+  }
+
+  /** Offset of a key; of the nearest object around it that has one, below the recorded depth. */
+  offset(path: readonly string[], key: string): number {
+    for (let names = [...path, key]; names.length > 0; names.pop()) {
+      const found = this.#offsets.get(["", ...names.slice(0, -1)].join("\0"))?.get(names.at(-1)!);
+      if (found !== undefined) return found;
+    }
+    return 0;
+  }
+
+  error(path: readonly string[], key: string, expectation: string): SecurityError {
+    const { line, column } = this.#lines().at(this.offset(path, key));
+    return unreadable(this.#path, line, column, `${printable(key, 200)}: ${expectation}`);
+  }
+
+  version(root: ReadonlyMap<string, unknown>): Lockfile["version"] {
+    const value = root.get("version");
+    // Version 1 was the bare map of remote modules.
+    if (value === undefined) return "1";
+    const version = VERSIONS.find((known) => known === value);
+    if (version !== undefined) return version;
+    const { line } = this.#lines().at(this.offset([], "version"));
+    const shown = printable(JSON.stringify(value), 40);
+    throw new SecurityError(
+      "lockfile-version-unknown",
+      `${this.#path}:${line}: expected a version from "1" to "5", found ${shown}`,
+      { details: { line, version: shown } },
+    );
+  }
+
+  /** The entries of an object, or none when the value is absent. */
+  object(value: unknown, path: readonly string[]): ReadonlyMap<string, unknown> {
+    if (value === undefined) return new Map();
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw this.error(path.slice(0, -1), path.at(-1) ?? "the file", "expected an object");
+    }
+    return new Map(Object.entries(value));
+  }
+
+  /** The entries of an object whose values are strings. */
+  strings(
+    object: ReadonlyMap<string, unknown>,
+    path: readonly string[],
+  ): Map<string, string> {
+    const strings = new Map<string, string>();
+    for (const [key, value] of object) {
+      if (typeof value !== "string") throw this.error(path, key, "expected a string");
+      strings.set(key, value);
+    }
+    return strings;
+  }
+
+  string(
+    object: ReadonlyMap<string, unknown>,
+    key: string,
+    path: readonly string[],
+  ): string | undefined {
+    const value = object.get(key);
+    if (value === undefined || value === null) return undefined;
+    if (typeof value !== "string") throw this.error(path, key, "expected a string");
+    return value;
+  }
+
+  list(
+    object: ReadonlyMap<string, unknown>,
+    key: string,
+    path: readonly string[],
+  ): readonly string[] {
+    const value = object.get(key);
+    if (value === undefined) return [];
+    if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
+      throw this.error(path, key, "expected an array of strings");
+    }
+    return value;
+  }
+}
+
+function unreadable(path: string, line: number, column: number, why: string): SecurityError {
+  return new SecurityError("lockfile-unreadable", `${path}:${line}:${column}: ${why}`, {
+    details: { line, column },
+  });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

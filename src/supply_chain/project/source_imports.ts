@@ -1,0 +1,69 @@
+import { walk } from "@std/fs/walk";
+import { join, relative } from "@std/path";
+import { LineIndex, readText } from "../_text.ts";
+import type { FindingLocation } from "../report.ts";
+
+/** An import that a module of the project writes. */
+export interface SourceImport {
+  readonly specifier: string;
+  readonly location: FindingLocation;
+}
+
+const MAX_MODULE_BYTES = 2 * 1024 * 1024;
+const MAX_MODULES = 20_000;
+
+/**
+ * Comments and strings are matched, too, so that an import inside one is not taken for an import.
+ * Each alternative ends at the end of the text at the latest and none can match in two ways, so that
+ * the time is linear in the text.
+ */
+const TOKENS = new RegExp(
+  [
+    String.raw`\/\/[^\n]*`,
+    String.raw`\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$)`,
+    "`(?:\\\\[^]|[^`\\\\])*(?:`|$)",
+    String.raw`(?:\bfrom|\bimport\s*\(?)\s*(?:"([^"\\\n]*)"|'([^'\\\n]*)')`,
+    String.raw`"(?:\\.|[^"\\\n])*"`,
+    String.raw`'(?:\\.|[^'\\\n])*'`,
+  ].join("|"),
+  "g",
+);
+
+/** The imports of one module, static and dynamic, with the offset of each. */
+export function importsIn(text: string): readonly { specifier: string; offset: number }[] {
+  const imports: { specifier: string; offset: number }[] = [];
+  for (const match of text.matchAll(TOKENS)) {
+    const specifier = match[1] ?? match[2];
+    if (specifier === undefined) continue;
+    imports.push({ specifier, offset: match.index + match[0].length - specifier.length - 2 });
+  }
+  return imports;
+}
+
+/** Reads the imports of every module of a project. Requires `--allow-read` for it. */
+export async function readSourceImports(root: string): Promise<readonly SourceImport[]> {
+  const imports: SourceImport[] = [];
+  let modules = 0;
+  const skip = [/[\\/](?:node_modules|vendor|coverage|\.[^\\/]+)(?:[\\/]|$)/];
+  for await (
+    const { path } of walk(root, {
+      exts: ["ts", "tsx", "mts", "js", "jsx", "mjs"],
+      skip: skip.map(({ source }) => new RegExp(escape(root) + "(?:.*)?" + source)),
+      includeDirs: false,
+      followSymlinks: false,
+    })
+  ) {
+    if (++modules > MAX_MODULES) break;
+    const file = relative(root, path).replaceAll("\\", "/");
+    const options = { maxBytes: MAX_MODULE_BYTES, code: "project-unreadable", name: file } as const;
+    const text = await readText(join(root, file), options).catch(() => undefined);
+    if (text === undefined) continue;
+    const found = importsIn(text);
+    if (found.length === 0) continue;
+    const lines = new LineIndex(text);
+    for (const { specifier, offset } of found) {
+      imports.push({ specifier, location: { file, ...lines.at(offset) } });
+    }
+  }
+  return imports;
+}
