@@ -10,7 +10,6 @@
 /** Codes of the errors of the supply-chain auditor. */
 export type SupplyChainErrorCode =
   | "lockfile-unreadable"
-  | "lockfile-too-large"
   | "lockfile-version-unknown"
   | "project-unreadable"
   | "policy-invalid"
@@ -63,6 +62,8 @@ export class SecurityError extends Error {
   readonly details: SecurityErrorDetails;
 
   /**
+   * Makes an error of one kind.
+   *
    * @param code The kind of the failure.
    * @param message What happened, in words that a client may see.
    * @param options Structured details and the cause.

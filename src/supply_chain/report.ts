@@ -87,6 +87,8 @@ export interface CoverageRow {
   readonly found: number;
   /** Those of them that every requested check could judge. */
   readonly checked: number;
+  /** Why the others could not be judged. */
+  readonly unchecked: readonly { readonly reason: string; readonly packages: number }[];
 }
 
 /** Coverage of one `https` row. */

@@ -6,10 +6,15 @@ export type LintLevel = "deny" | "warn" | "allow";
 /** Which packages an `unmaintained` advisory matters for. */
 export type Scope = "all" | "workspace" | "transitive" | "none";
 
+/** How precisely an address of a git host names its content, from least to most. */
+export type GitSpec = "any" | "branch" | "tag" | "rev";
+
 /** A line and column of the policy file, both from 1. */
 export interface PolicyPosition {
   readonly line: number;
   readonly column: number;
+  /** The file, when it is not the policy itself: one that it extends, or `built-in`. */
+  readonly file?: string;
 }
 
 /**
@@ -36,6 +41,8 @@ export interface SpecEntry extends PolicyPosition {
 export interface DenyEntry extends SpecEntry {
   /** Packages that may depend on it all the same. */
   readonly wrappers: readonly PackageSpec[];
+  /** What to use in its place. */
+  readonly useInstead?: string;
 }
 
 /** An entry of `bans.skip-tree`. */
@@ -130,6 +137,8 @@ export interface Policy {
     readonly multipleVersionsIncludeDev: boolean;
     readonly wildcards: LintLevel;
     readonly deny: readonly DenyEntry[];
+    /** Packages that may be used, at one version only, whatever `multipleVersions` says. */
+    readonly denyMultipleVersions?: readonly SpecEntry[];
     readonly allow: readonly SpecEntry[];
     readonly allowWorkspace: boolean;
     readonly skip: readonly SpecEntry[];
@@ -150,6 +159,11 @@ export interface Policy {
     readonly unpinned: LintLevel;
     /** Level for a package that the code imports though no configuration declares it. */
     readonly undeclared: LintLevel;
+    /**
+     * Addresses, or the words `npm` and `jsr` for the default registries. Empty when the policy does
+     * not say: then the default registries are allowed. The one word `none` stands for a list that
+     * was written and is empty, which allows no registry.
+     */
     readonly allowRegistry: readonly PositionedText[];
     /** Scopes such as `@std`; when it is not empty, every other scope is refused. */
     readonly allowScope: readonly PositionedText[];
@@ -160,6 +174,10 @@ export interface Policy {
       readonly gitlab: readonly PositionedText[];
       readonly bitbucket: readonly PositionedText[];
     };
+    /** Address prefixes whose repositories are allowed. */
+    readonly private?: readonly PositionedText[];
+    /** How precisely an address of a git host must name what it wants. @default {"any"} */
+    readonly requiredGitSpec?: GitSpec;
     readonly tarball: LintLevel;
     readonly ignore: readonly IgnoreEntry[];
     readonly unusedAllowedSource: LintLevel;

@@ -48,14 +48,21 @@ export interface BuiltGraph extends PackageGraph {
  * Joins configuration and lockfile into one graph, in which every package has an inclusion path.
  *
  * What no configuration declares hangs off the lockfile itself: code asked for it directly.
+ *
+ * @param developmentAliases Names in the import maps that only development uses.
  */
-export function buildGraph(project: Project, lock: Lockfile | null): BuiltGraph {
-  return new GraphBuilder(project, lock).build();
+export function buildGraph(
+  project: Project,
+  lock: Lockfile | null,
+  developmentAliases: ReadonlySet<string> = new Set(),
+): BuiltGraph {
+  return new GraphBuilder(project, lock, developmentAliases).build();
 }
 
 class GraphBuilder {
   readonly #project: Project;
   readonly #lock: Lockfile | null;
+  readonly #developmentAliases: ReadonlySet<string>;
   readonly #nodes: Map<string, Draft> = new Map();
   readonly #edges: Map<Draft, Set<Draft>> = new Map();
   readonly #production: Map<Draft, Set<Draft>> = new Map();
@@ -69,9 +76,14 @@ class GraphBuilder {
   readonly #stale: { member: string; specifier: string }[] = [];
   readonly #declaredAt: Map<PackageNode, FindingLocation> = new Map();
 
-  constructor(project: Project, lock: Lockfile | null) {
+  constructor(
+    project: Project,
+    lock: Lockfile | null,
+    developmentAliases: ReadonlySet<string>,
+  ) {
     this.#project = project;
     this.#lock = lock;
+    this.#developmentAliases = developmentAliases;
     this.#requests = new RequestIndex(lock?.specifiers ?? new Map());
   }
 
@@ -161,9 +173,10 @@ class GraphBuilder {
   }
 
   #connectConfig(config: ConfigFile, from: Draft): void {
-    for (const { specifier, dev, location } of config.dependencies) {
+    for (const { alias, specifier, dev, location } of config.dependencies) {
+      const isDevelopment = dev || this.#developmentAliases.has(alias);
       for (const target of this.#targetsOf(specifier)) {
-        this.#connect(from, target, dev);
+        this.#connect(from, target, isDevelopment);
         if (!this.#declaredAt.has(target)) this.#declaredAt.set(target, location);
       }
     }

@@ -19,7 +19,7 @@ export interface PackageNode {
   /** The npm package whose code this is: an npm node, or a CDN group that serves one. */
   readonly npm?: { readonly name: string; readonly version: string };
   /** Section and key of the first entry in the lockfile, for the location of a finding. */
-  readonly lockKey?: readonly [section: string, key: string];
+  readonly lockKey?: readonly [section: "npm" | "jsr" | "remote", key: string];
   /** False when some entry carries no hash. */
   readonly hasIntegrity: boolean;
   /** The lockfile says that the publisher deprecated it. */

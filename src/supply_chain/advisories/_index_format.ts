@@ -1,0 +1,111 @@
+import { SecurityError } from "../../errors.ts";
+import { readBytes } from "../_text.ts";
+
+/*
+ * The stored database: two files in one folder.
+ *
+ * `bartizan-database.json` is two lines: a header in JSON, and the SHA-256 of that line. It names the data
+ * file, which holds one record a line, in JSON, and after them the table: one row for each package of
+ * each record, sorted by the hash of the package. A check reads the table, verifies it, and then only
+ * the records of the packages at hand, each against the checksum in its row.
+ *
+ * A data file is never changed once it has its name, and the header is replaced by a rename, so a
+ * reader sees the database of before or the one of after.
+ */
+
+/** What is known of a stored database as a whole. */
+export interface IndexFacts {
+  /** Malformed records that were left out. */
+  readonly invalid: number;
+  /** When it was downloaded, in ISO 8601. */
+  readonly fetched: string;
+}
+
+/** First line of `bartizan-database.json`. */
+export interface Header extends IndexFacts {
+  readonly format: typeof FORMAT;
+  readonly file: string;
+  /** Size of the data file. */
+  readonly bytes: number;
+  /** Where the table starts in it. */
+  readonly tableStart: number;
+  readonly tableSha256: string;
+  readonly records: number;
+  readonly modified: string | null;
+  readonly ecosystems: readonly string[];
+}
+
+/** Another number is another format, which this version does not guess at. */
+export const FORMAT = "bartizan advisories 1";
+/** Name of the header file. */
+export const HEADER = "bartizan-database.json";
+/** Names of data files. */
+export const DATA = /^records-[0-9a-f]{16}\.bin$/;
+/** Names of files that have not become part of the database. */
+export const TEMPORARY = /^building-[0-9a-f-]{36}\.tmp$/;
+
+/** A row: hash of the package, checksum and length of the record, its offset in two halves. */
+export const COLUMNS = 5;
+const MAX_HEADER_BYTES = 1024 * 1024;
+
+/**
+ * Reads the header of the database in `folder`.
+ *
+ * @throws {SecurityError} `database-unreadable`, when it is missing, damaged or of another format.
+ */
+export async function readHeader(folder: string): Promise<Header> {
+  const bytes = await readBytes(`${folder}/${HEADER}`, {
+    maxBytes: MAX_HEADER_BYTES,
+    code: "database-unreadable",
+    name: "the stored advisory database",
+  });
+  if (bytes === undefined) throw damaged("it does not exist");
+  const [line, hash] = new TextDecoder().decode(bytes).split("\n");
+  let header: object | null;
+  try {
+    header = JSON.parse(line ?? "");
+  } catch (cause) {
+    throw damaged("its header is damaged", cause);
+  }
+  if (header === null || typeof header !== "object" || !("format" in header)) {
+    throw damaged("its header is damaged");
+  }
+  if (header.format !== FORMAT) throw damaged("it was written by another version");
+  if (await sha256(new TextEncoder().encode(line)) !== hash || !isHeader(header)) {
+    throw damaged("its header is damaged");
+  }
+  return header;
+}
+
+/** The hash shows that we wrote it; the name is checked all the same, as it becomes a path. */
+function isHeader(value: object): value is Header {
+  const { file, bytes, tableStart, invalid, fetched, ecosystems } = value as Partial<Header>;
+  const sizes = [bytes, tableStart, invalid].every((size) =>
+    Number.isSafeInteger(size) && size! >= 0
+  );
+  return sizes && tableStart! <= bytes! && typeof file === "string" && DATA.test(file) &&
+    typeof fetched === "string" && Array.isArray(ecosystems);
+}
+
+/** FNV-1a, 32 bits: finds rows and shows bit rot. Against forgery it would not help, nor need it. */
+export function fnv1a(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < bytes.length; index++) {
+    hash = Math.imul(hash ^ bytes[index]!, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** SHA-256 in hex. */
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** The one error of a stored database. */
+export function damaged(why: string, cause?: unknown): SecurityError {
+  return new SecurityError(
+    "database-unreadable",
+    `the stored advisory database cannot be used: ${why}; run audit fetch to replace it`,
+    { cause },
+  );
+}

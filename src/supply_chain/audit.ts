@@ -1,0 +1,395 @@
+import { isAbsolute, join, relative, resolve } from "@std/path";
+import { SecurityError } from "../errors.ts";
+import type { CheckContext } from "./_check.ts";
+import { printable, readText } from "./_text.ts";
+import { hasStoredDatabase, openAdvisoryDb } from "./advisories/advisory_db.ts";
+import type { AdvisorySource } from "./advisories/advisory_source.ts";
+import { checkAdvisories } from "./advisories/check_advisories.ts";
+import { defaultDbPath } from "./advisories/fetch_db.ts";
+import { osvApi } from "./advisories/osv_api.ts";
+import { applyBaseline, MAX_BASELINE_LENGTH } from "./baseline.ts";
+import { checkBans } from "./checks/bans.ts";
+import { checkIntegrity } from "./checks/integrity.ts";
+import { checkSources } from "./checks/sources.ts";
+import { checkLicenses, type LicenseFact } from "./licenses/check_licenses.ts";
+import { builtInPolicy, MAX_POLICY_LENGTH, parsePolicy } from "./policy/policy_file.ts";
+import { specMatches } from "./policy/package_spec.ts";
+import type { Policy } from "./policy/policy.ts";
+import { buildGraph, type BuiltGraph } from "./project/build_graph.ts";
+import type { PackageGraph, PackageNode } from "./project/graph.ts";
+import { type Lockfile, MAX_LOCKFILE_BYTES, parseLockfile } from "./project/lockfile.ts";
+import { PathFinder } from "./project/paths.ts";
+import type { Project } from "./project/project.ts";
+import { readProject } from "./project/read_project.ts";
+import { readSourceImports, type SourceImport } from "./project/source_imports.ts";
+import {
+  type AuditReport,
+  type Check,
+  CHECKS,
+  type Coverage,
+  type CoverageRow,
+  type ExitCode,
+  type Finding,
+  type Incomplete,
+  type Severity,
+} from "./report.ts";
+
+/** Options of {@linkcode audit}. */
+export interface AuditOptions {
+  /** Folder of the project. @default {"."} */
+  readonly project?: string;
+  /** Lockfile, relative to the working directory. @default {the one that deno.json names, else deno.lock} */
+  readonly lock?: string;
+  /** Policy, relative to the working directory. @default {deny.toml of the project, else the built-in one} */
+  readonly config?: string;
+  /** Folder or zip archive of OSV records. @default {the stored database, else the OSV service} */
+  readonly db?: string;
+  /** Ask no network. @default {false} */
+  readonly offline?: boolean;
+  /** What to check. @default {all five} */
+  readonly checks?: readonly Check[];
+  /** End with exit code 3 when something could not be checked, whatever the policy says. @default {false} */
+  readonly requireComplete?: boolean;
+  /** The moment that expiry dates are compared with. @default {new Date()} */
+  readonly now?: Date;
+  /** Requests to the OSV service. @default {globalThis.fetch} */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Reads a variable of the environment. @default {Deno.env.get, where it is permitted} */
+  readonly env?: (name: string) => string | undefined;
+  /** Ends the audit early. */
+  readonly signal?: AbortSignal;
+}
+
+/** Where `audit baseline` writes to when the policy names no other file. */
+export const BASELINE_FILE = "deny.baseline.json";
+
+/** Options that only the commands use. */
+export interface RunAuditOptions extends AuditOptions {
+  /** Report findings as if there were no baseline. @default {false} */
+  readonly ignoreBaseline?: boolean;
+}
+
+/** An audit with what only the commands and the CycloneDX document need. */
+export interface AuditResult {
+  readonly report: AuditReport;
+  readonly project: Project;
+  readonly lock: Lockfile | null;
+  readonly graph: PackageGraph;
+  readonly paths: PathFinder;
+  readonly policy: Policy;
+  /** What is known about each package's licence; empty unless licences were checked. */
+  readonly licenses: ReadonlyMap<PackageNode, LicenseFact>;
+}
+
+/**
+ * Audits the dependencies of a Deno project: advisories, licences, bans, sources and integrity.
+ *
+ * Requires `--allow-read` for the project and, for licences, Deno's cache; `--allow-net=api.osv.dev`
+ * when no local database is given. Without the network permission, advisories are reported as not
+ * checked. Nothing is written.
+ *
+ * @returns The report; findings are data, and never thrown.
+ * @throws {SecurityError} If the audit cannot run: no project, an unreadable lockfile, an invalid
+ * policy or a damaged database.
+ *
+ * @example Fail a script on findings at error level
+ * ```ts no-eval
+ * import { audit } from "@bartizan/security/audit";
+ *
+ * const report = await audit({ project: ".", checks: ["bans", "sources"] });
+ * for (const { code, message } of report.findings) console.log(code, message);
+ * if (report.exitCode !== 0) throw new Error("the audit failed");
+ * ```
+ */
+export async function audit(options: AuditOptions = {}): Promise<AuditReport> {
+  return (await runAudit(options)).report;
+}
+
+/** Runs an audit and keeps what it was made from. */
+export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResult> {
+  const env = options.env ?? readEnv;
+  const now = options.now ?? new Date();
+  const checks = CHECKS.filter((check) => options.checks?.includes(check) ?? true);
+  const root = resolve(options.project ?? ".");
+  const home = env("HOME") ?? env("USERPROFILE");
+  const [project, policy] = await Promise.all([
+    readProject(root, home === undefined ? {} : { home }),
+    readPolicy(root, options.config),
+  ]);
+  const lockPath = lockPathOf(project, options.lock);
+  const lock = await readLock(project.root, lockPath);
+  if (lock === null && options.lock !== undefined) {
+    throw new SecurityError(
+      "lockfile-unreadable",
+      `there is no lockfile ${printable(options.lock)}`,
+    );
+  }
+  if (lock === null && project.configs.length === 0) {
+    throw new SecurityError(
+      "project-unreadable",
+      "no Deno project here: neither deno.json, deno.jsonc, package.json nor a lockfile",
+    );
+  }
+  const needsImports = policy.graph.devPaths.length > 0 ||
+    (checks.includes("sources") && policy.sources.undeclared !== "allow");
+  const imports = needsImports ? await readSourceImports(root) : [];
+  const built = buildGraph(project, lock, developmentAliases(policy, imports));
+  const graph = withoutExcluded(built, policy);
+  const paths = new PathFinder(graph);
+  const context: CheckContext = {
+    project,
+    graph,
+    policy,
+    now,
+    ...(options.signal && { signal: options.signal }),
+    locate: (node) => node.lockKey && lock?.locate(...node.lockKey),
+    why: (node) => [paths.shortest(node)],
+    isDirect: (node) => node.dependents.some(({ kind }) => kind === "config"),
+    isOnlyThrough: (node, label) => paths.isOnlyThrough(node, label),
+  };
+
+  const findings: Finding[] = [];
+  const incomplete: Incomplete[] = [];
+  const unchecked = new Map<PackageNode, string>();
+  let licenses: ReadonlyMap<PackageNode, LicenseFact> = new Map();
+  let source: AdvisorySource | null = null;
+  if (checks.includes("advisories")) {
+    const opened = await openSource(options, policy, env);
+    source = opened.source;
+    const result = await checkAdvisories(context, opened);
+    findings.push(...result.findings);
+    incomplete.push(...result.incomplete);
+    for (const [node, reason] of result.unchecked) unchecked.set(node, reason);
+  }
+  if (checks.includes("licenses")) {
+    const result = await checkLicenses(context, { env });
+    findings.push(...result.findings);
+    licenses = result.facts;
+  }
+  if (checks.includes("bans")) findings.push(...checkBans(context, built));
+  if (checks.includes("sources")) findings.push(...checkSources(context, { ...built, imports }));
+  if (checks.includes("integrity")) {
+    findings.push(
+      ...checkIntegrity(context, { lock, lockPath: options.lock ?? "deno.lock", built }),
+    );
+  }
+  for (const { file, line, column, ...note } of policy.notes) {
+    if (checks.includes(note.check)) {
+      findings.push({ ...note, why: [], location: { file, line, column } });
+    }
+  }
+  const report = makeReport({
+    ...{ project, lock, policy, checks, source, unchecked, incomplete },
+    built,
+    graph,
+    findings: options.ignoreBaseline
+      ? findings
+      : await withBaseline(findings, project, policy, checks),
+    requireComplete: options.requireComplete ?? false,
+  });
+  return { report, project, lock, graph, paths, policy, licenses };
+}
+
+/** A variable of the environment, where reading it is permitted without asking. */
+function readEnv(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) : undefined;
+}
+
+async function readPolicy(root: string, config: string | undefined): Promise<Policy> {
+  const path = config === undefined ? join(root, "deny.toml") : resolve(config);
+  const name = (path: string) => {
+    const inside = relative(root, path).replaceAll("\\", "/");
+    return inside.startsWith("../") || isAbsolute(inside) ? path.replaceAll("\\", "/") : inside;
+  };
+  const read = (path: string) =>
+    readText(path, { maxBytes: 4 * MAX_POLICY_LENGTH, code: "policy-invalid", name: name(path) });
+  const text = await read(path);
+  if (text === undefined && config === undefined) return await builtInPolicy();
+  if (text === undefined) {
+    throw new SecurityError("policy-invalid", `there is no policy ${printable(config!)}`);
+  }
+  return await parsePolicy(text, {
+    path: name(path),
+    resolve: async (path) => {
+      const text = await read(resolve(root, path));
+      if (text !== undefined) return text;
+      throw new SecurityError("policy-invalid", `there is no policy ${printable(path)}`);
+    },
+  });
+}
+
+/** The lockfile's path, or `null` where deno.json turns it off. */
+function lockPathOf(project: Project, option: string | undefined): string | null {
+  if (option !== undefined) return resolve(option);
+  const config = project.configs.find(({ member, kind }) => member === "" && kind === "deno");
+  const field = config?.value["lock"];
+  if (field === false) return null;
+  const named = typeof field === "object" && field !== null
+    ? (field as Readonly<Record<string, unknown>>)["path"]
+    : field;
+  return resolve(project.root, typeof named === "string" ? named : "deno.lock");
+}
+
+async function readLock(root: string, path: string | null): Promise<Lockfile | null> {
+  if (path === null) return null;
+  const inside = relative(root, path).replaceAll("\\", "/");
+  const name = printable(inside.startsWith("../") || isAbsolute(inside) ? path : inside);
+  const text = await readText(path, {
+    maxBytes: MAX_LOCKFILE_BYTES,
+    code: "lockfile-unreadable",
+    name,
+  });
+  return text === undefined ? null : parseLockfile(text, name);
+}
+
+/**
+ * Names that only modules below `graph.dev-paths` import.
+ *
+ * A name that no module imports is not among them: what cannot be shown to be for development only
+ * counts as shipped.
+ */
+function developmentAliases(policy: Policy, imports: readonly SourceImport[]): ReadonlySet<string> {
+  const folders = policy.graph.devPaths.map((path) =>
+    path.replace(/^\.\//, "").replace(/\/?$/, "/")
+  );
+  const development = new Set<string>();
+  const production = new Set<string>();
+  for (const { specifier, location } of imports) {
+    const isDevelopment = folders.some((folder) => location.file.startsWith(folder));
+    const names = isDevelopment ? development : production;
+    // `@std/path/posix` may be imported by the alias `@std/path`, `@std/path/` or `@std/`.
+    for (let end = specifier.length; end > 0; end = specifier.lastIndexOf("/", end - 1)) {
+      names.add(specifier.slice(0, end)).add(`${specifier.slice(0, end)}/`);
+    }
+  }
+  for (const name of production) development.delete(name);
+  return development;
+}
+
+/** The graph without what the policy leaves out, and without what only that needs. */
+function withoutExcluded(graph: BuiltGraph, policy: Policy): PackageGraph {
+  const { exclude, excludeDev } = policy.graph;
+  if (exclude.length === 0 && !excludeDev) return graph;
+  const isExcluded = (node: PackageNode) =>
+    (excludeDev && node.dev) || exclude.some(({ spec }) => specMatches(spec, node));
+  const kept = new Set(graph.roots);
+  for (const node of kept) {
+    for (const next of node.dependencies) if (!isExcluded(next)) kept.add(next);
+  }
+  return { roots: graph.roots, packages: graph.packages.filter((node) => kept.has(node)) };
+}
+
+/** Applies the baseline that the policy names, or the one that `audit baseline` wrote. */
+async function withBaseline(
+  findings: readonly Finding[],
+  project: Project,
+  policy: Policy,
+  checks: readonly Check[],
+): Promise<readonly Finding[]> {
+  const path = policy.baseline ?? BASELINE_FILE;
+  const text = await readText(resolve(project.root, path), {
+    maxBytes: MAX_BASELINE_LENGTH,
+    code: "policy-invalid",
+    name: path,
+  });
+  if (text !== undefined) return applyBaseline(findings, text, { path, checks });
+  if (policy.baseline === undefined) return findings;
+  throw new SecurityError("policy-invalid", `there is no baseline ${printable(path)}`);
+}
+
+/** What a report is made of. */
+interface ReportParts {
+  readonly project: Project;
+  readonly lock: Lockfile | null;
+  readonly policy: Policy;
+  readonly checks: readonly Check[];
+  readonly source: AdvisorySource | null;
+  readonly built: BuiltGraph;
+  readonly graph: PackageGraph;
+  readonly unchecked: ReadonlyMap<PackageNode, string>;
+  readonly incomplete: readonly Incomplete[];
+  readonly findings: readonly Finding[];
+  readonly requireComplete: boolean;
+}
+
+function makeReport(parts: ReportParts): AuditReport {
+  const { project, lock, policy, checks, source, incomplete } = parts;
+  const findings = [...parts.findings].sort(compareFindings);
+  const count = (severity: Severity) => findings.filter((f) => f.severity === severity).length;
+  const summary = { error: count("error"), warning: count("warning"), note: count("note") };
+  const mayBeIncomplete = policy.advisories.incomplete === "warn" && !parts.requireComplete;
+  const exitCode: ExitCode = summary.error > 0
+    ? 1
+    : incomplete.length > 0 && !mayBeIncomplete
+    ? 3
+    : 0;
+  return {
+    version: 1,
+    project: project.name,
+    lockfile: lock && { path: lock.path, version: lock.version },
+    policy: policy.path,
+    checks,
+    advisorySource: source && {
+      description: source.description,
+      ...(source.modified !== undefined && { modified: source.modified }),
+    },
+    coverage: coverageOf(parts),
+    findings,
+    summary,
+    incomplete,
+    exitCode,
+  };
+}
+
+function coverageOf({ built, graph, unchecked, lock }: ReportParts): Coverage {
+  const kept = new Set(graph.packages);
+  const row = (kind: PackageNode["kind"]): CoverageRow => {
+    let [found, checked] = [0, 0];
+    const reasons = new Map<string, number>();
+    for (const node of built.packages) {
+      if (node.kind !== kind) continue;
+      // The files of an https group are one package; the entries of npm are counted as they stand.
+      const entries = kind === "https" ? 1 : node.entries;
+      found += entries;
+      const reason = kept.has(node) ? unchecked.get(node) : "excluded by the policy";
+      if (reason === undefined) checked += entries;
+      else reasons.set(reason, (reasons.get(reason) ?? 0) + entries);
+    }
+    const list = [...reasons].map(([reason, packages]) => ({ reason, packages }));
+    return { found, checked, unchecked: list };
+  };
+  return {
+    npm: row("npm"),
+    jsr: row("jsr"),
+    https: { ...row("https"), files: lock?.remote.size ?? 0 },
+    link: row("link"),
+  };
+}
+
+const SEVERITIES: readonly Severity[] = ["error", "warning", "note"];
+
+/** Errors first, then by check, package and code, so that two runs print the same. */
+function compareFindings(a: Finding, b: Finding): number {
+  const key = ({ package: of }: Finding) => of ? `${of.ecosystem}:${of.name}@${of.version}` : "";
+  const text = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
+  return SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+    CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check) ||
+    text(key(a), key(b)) || text(a.code, b.code) ||
+    text(a.advisory?.id ?? "", b.advisory?.id ?? "") || text(a.message, b.message);
+}
+
+/** The advisories to use, or why there are none. */
+async function openSource(
+  options: AuditOptions,
+  policy: Policy,
+  env: (name: string) => string | undefined,
+): Promise<{ readonly source: AdvisorySource | null; readonly sourceError?: string }> {
+  if (options.db !== undefined) return { source: await openAdvisoryDb(options.db) };
+  const stored = policy.advisories.dbPath ?? defaultDbPath(env);
+  if (stored !== undefined && await hasStoredDatabase(stored)) {
+    return { source: await openAdvisoryDb(stored) };
+  }
+  if (!options.offline) return { source: osvApi(options.fetch ? { fetch: options.fetch } : {}) };
+  return { source: null, sourceError: "offline, and `audit fetch` has stored no database" };
+}

@@ -1,0 +1,340 @@
+import {
+  applyEdits,
+  findNodeAtLocation,
+  modify,
+  type Node,
+  type ParseError,
+  parseTree,
+} from "jsonc-parser";
+import { SecurityError } from "../errors.ts";
+import { printable, readText } from "./_text.ts";
+import {
+  formatLicense,
+  parseExpression,
+  type SpdxExpression,
+  type SpdxLicense,
+} from "./licenses/spdx.ts";
+import { PERMISSIVE_LICENSES } from "./policy/default_policy.ts";
+
+/**
+ * The task that `audit init` adds.
+ *
+ * Flags rather than a permission set: they need one edit of deno.json, work in every release since 2.0,
+ * and whoever reads the task sees what it may do.
+ */
+export const AUDIT_TASK =
+  "deno run --allow-read --allow-env --allow-net=api.osv.dev jsr:@bartizan/security/audit";
+
+/** Larger configuration files are refused. */
+const MAX_CONFIG_BYTES = 10_000_000;
+
+/** What is known of a project when its policy is first written. */
+export interface InitFacts {
+  /** SPDX expressions that were found, each with the packages that have it. */
+  readonly licenses: ReadonlyMap<string, readonly string[]>;
+  /** Packages without a licence that was recognised. */
+  readonly unlicensed: readonly string[];
+  /** Registries in use: addresses, or `npm` and `jsr` for the default ones. */
+  readonly registries: readonly string[];
+  /** Addresses of git repositories in use, such as `https://github.com/denoland/std`. */
+  readonly repositories: readonly string[];
+  /** Hosts of https imports in use, without those of the repositories. */
+  readonly hosts: readonly string[];
+  /** Scopes in use, such as `@std`. */
+  readonly scopes: readonly string[];
+}
+
+/** A configuration file of the project. */
+export interface InitConfig {
+  /** Its name in the project's folder. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What `audit init` would write. */
+export interface InitPlan {
+  /** The new policy. */
+  readonly policy: InitConfig;
+  /** The changed deno.json, or `null` when there is none or it has a task `audit` already. */
+  readonly config: InitConfig | null;
+}
+
+/** Options of {@linkcode initProject}. */
+export interface InitProjectOptions {
+  /** Folder of the project. */
+  readonly root: string;
+  /** What is known of it. */
+  readonly facts: InitFacts;
+  /** Writes a file; with `createNew` it must fail when there is one. @default {to disk} */
+  readonly write?: (
+    path: string,
+    text: string,
+    options: { readonly createNew: boolean },
+  ) => Promise<void>;
+}
+
+/**
+ * A policy that fits a project, and its deno.json with a task `audit`; nothing is written.
+ *
+ * @param facts What is known of the project.
+ * @param config Its deno.json or deno.jsonc, if it has one.
+ * @throws {SecurityError} `project-unreadable` when the task cannot be added to the configuration.
+ */
+export function planInit(facts: InitFacts, config?: InitConfig): InitPlan {
+  const text = config && withAuditTask(config);
+  return {
+    policy: { path: "deny.toml", text: policyText(facts) },
+    config: text === undefined ? null : { path: config!.path, text },
+  };
+}
+
+/**
+ * Writes a deny.toml that fits the project and adds the task `audit` to its deno.json or deno.jsonc.
+ *
+ * Comments and format of deno.json stay as they are, and so does a task `audit` that it has.
+ *
+ * Requires `--allow-read` and `--allow-write` for the folder of the project.
+ *
+ * @returns What was written.
+ * @throws {SecurityError} `output-refused` when there is a deny.toml, or deno.json is a symbolic link;
+ *   then nothing is written. `project-unreadable` when deno.json cannot be understood.
+ */
+export async function initProject(options: InitProjectOptions): Promise<InitPlan> {
+  const { root, facts, write = writeFile } = options;
+  let config: InitConfig | undefined;
+  for (const path of ["deno.json", "deno.jsonc"]) {
+    const text = await readText(`${root}/${path}`, {
+      maxBytes: MAX_CONFIG_BYTES,
+      code: "project-unreadable",
+      name: path,
+    });
+    if (text === undefined) continue;
+    config = { path, text };
+    break;
+  }
+  const plan = planInit(facts, config);
+  if (plan.config !== null && (await Deno.lstat(`${root}/${plan.config.path}`)).isSymlink) {
+    // The file that it points to may belong to another project.
+    throw new SecurityError("output-refused", `${plan.config.path} is a symbolic link`);
+  }
+  try {
+    await write(`${root}/${plan.policy.path}`, plan.policy.text, { createNew: true });
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
+    throw new SecurityError(
+      "output-refused",
+      `${plan.policy.path} exists already and is not overwritten; nothing was changed`,
+      { cause },
+    );
+  }
+  if (plan.config !== null) {
+    await write(`${root}/${plan.config.path}`, plan.config.text, { createNew: false });
+  }
+  return plan;
+}
+
+/** Replaces a file in one step, so that an interruption leaves the old one or the new one. */
+async function writeFile(
+  path: string,
+  text: string,
+  { createNew }: { readonly createNew: boolean },
+): Promise<void> {
+  if (createNew) return await Deno.writeTextFile(path, text, { createNew });
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  try {
+    await Deno.writeTextFile(temporary, text, { createNew: true });
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+}
+
+/** The text with the task added, or `undefined` when it has one. */
+function withAuditTask({ path, text }: InitConfig): string | undefined {
+  const refuse = (why: string): never => {
+    throw new SecurityError("project-unreadable", `${printable(path)}: ${why}`);
+  };
+  const root = parsed(text);
+  if (root?.type !== "object") return refuse("expected an object");
+  const named = root.children?.filter(({ children }) => children?.[0]?.value === "tasks") ?? [];
+  if (named.length > 1) return refuse("tasks stands in it twice");
+  const tasks = findNodeAtLocation(root, ["tasks"]);
+  if (tasks !== undefined && tasks.type !== "object") return refuse("tasks: expected an object");
+  if (findNodeAtLocation(root, ["tasks", "audit"]) !== undefined) return undefined;
+  const indent = text.match(/\n([ \t]+)\S/)?.[1] ?? "  ";
+  const parent = tasks ?? root;
+  const edits = modify(text, ["tasks", "audit"], AUDIT_TASK, {
+    formattingOptions: {
+      insertSpaces: !indent.startsWith("\t"),
+      tabSize: indent.startsWith("\t") ? 1 : indent.length,
+      eol: text.includes("\r\n") ? "\r\n" : "\n",
+    },
+    getInsertionIndex: () => insertionIndex(text, parent),
+  });
+  const result = applyEdits(text, edits);
+  const added = parsed(result);
+  const task = added && findNodeAtLocation(added, ["tasks", "audit"]);
+  return task?.value === AUDIT_TASK ? result : refuse("the task audit cannot be added to it");
+}
+
+function parsed(text: string): Node | undefined {
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, {
+    allowTrailingComma: true,
+  });
+  return errors.length === 0 ? root : undefined;
+}
+
+/**
+ * The last index at which a property can be inserted without taking the place of a comment.
+ *
+ * A comment behind `"a": 1` on its line belongs to it, and would end up behind what is inserted.
+ */
+function insertionIndex(text: string, object: Node): number {
+  const properties = object.children ?? [];
+  for (let index = properties.length; index >= 0; index--) {
+    const before = properties[index - 1];
+    const end = before === undefined ? object.offset + 1 : before.offset + before.length;
+    if (!/^[ \t]*,?[ \t]*\/[/*]/.test(text.slice(end, end + 200))) return index;
+  }
+  return properties.length;
+}
+
+function policyText(facts: InitFacts): string {
+  return `\
+# What this project may be made of. Levels: "deny" is an error and fails the audit, "warn" is a
+# warning, "allow" says nothing. \`audit explain CODE\` tells what a finding means.
+
+[advisories]
+# An audit that could not look advisories up is not a clean audit. "warn" says so and passes.
+incomplete = "deny"
+unmaintained = { scope = "all", level = "warn" }
+yanked = "warn"
+deprecated = "warn"
+# Each entry needs a reason, and should have a last day:
+# ignore = [{ id = "GHSA-xxxx-xxxx-xxxx", reason = "…", until = "2027-01-31" }]
+
+[licenses]
+${licenseLines(facts)}
+[bans]
+# Nearly every npm graph has packages in several versions.
+multiple-versions = "allow"
+wildcards = "warn"
+install-scripts = "warn"
+# deny = [{ package = "left-pad", reason = "…", use-instead = "String.prototype.padStart" }]
+
+[sources]
+# What is in use today is listed, so anything else is new and worth a look.
+unknown-registry = "deny"
+unknown-git = "deny"
+unknown-host = "deny"
+${sourceLines(facts)}unpinned = "warn"
+undeclared = "warn"
+
+[integrity]
+missing-lock = "deny"
+missing-hash = "deny"
+drift = "warn"
+frozen = "warn"
+minimum-dependency-age = "warn"
+typosquat = "warn"
+`;
+}
+
+function licenseLines({ licenses, unlicensed }: InitFacts): string {
+  const allowed = new Set<string>();
+  const others = new Map<string, Set<string>>();
+  const unclear: string[] = [];
+  for (const [text, packages] of licenses) {
+    const expression = parseExpression(text);
+    if (expression === undefined) {
+      unclear.push(...packages);
+      continue;
+    }
+    for (const license of needed(expression)) {
+      const id = formatLicense(license);
+      if (isPermissive(license)) {
+        allowed.add(id);
+        continue;
+      }
+      const by = others.get(id) ?? new Set();
+      for (const name of packages) by.add(name);
+      others.set(id, by);
+    }
+  }
+  const lines = [
+    "# Licences that the project has and that ask for no more than attribution.",
+    "allow = [",
+  ];
+  for (const id of [...allowed].sort()) lines.push(`  ${toml(id)},`);
+  if (others.size > 0) lines.push("  # These ask for more. Allow those that you can live with:");
+  for (const [id, packages] of [...others].sort(([a], [b]) => a < b ? -1 : 1)) {
+    lines.push(`  # ${toml(id)}, # ${some([...packages])}`);
+  }
+  lines.push("]");
+  const unknown = [...new Set([...unlicensed, ...unclear])];
+  if (unknown.length > 0) {
+    lines.push(
+      `# No licence was recognised for ${some(unknown)}.`,
+      "# Once you have read it, say what it is; the hash is the SHA-256 of the file:",
+      "# [[licenses.clarify]]",
+      '# package = "…"',
+      '# expression = "MIT"',
+      '# license-files = [{ path = "LICENSE", hash = "…" }]',
+      'unlicensed = "warn"',
+    );
+  }
+  return lines.join("\n") + "\n";
+}
+
+/** The licences that must be allowed: of a choice, the side that is permissive, else the first. */
+function needed(expression: SpdxExpression): readonly SpdxLicense[] {
+  if ("license" in expression) return [expression];
+  const left = needed(expression.left);
+  const right = needed(expression.right);
+  if (expression.conjunction === "and") return [...left, ...right];
+  return !left.every(isPermissive) && right.every(isPermissive) ? right : left;
+}
+
+function isPermissive(license: SpdxLicense): boolean {
+  return PERMISSIVE_LICENSES.includes(formatLicense(license));
+}
+
+function sourceLines({ registries, repositories, hosts, scopes }: InitFacts): string {
+  const known = registries.filter((text) => text === "npm" || text === "jsr" || isAddress(text));
+  const lines = [
+    ...listLine("allow-registry", known),
+    ...listLine("allow-git", repositories.filter(isAddress)),
+    ...listLine("allow-host", hosts.filter((host) => /^[a-z0-9.-]+(?::\d{1,5})?$/.test(host))),
+  ];
+  const found = scopes.filter((scope) => /^@[^\s/@*]+$/.test(scope));
+  if (found.length > 0) {
+    lines.push("# With this line, a package of any other scope is refused:");
+    lines.push(...listLine("# allow-scope", found));
+  }
+  return lines.map((line) => line + "\n").join("");
+}
+
+function listLine(key: string, values: readonly string[]): string[] {
+  if (values.length === 0) return [];
+  return [`${key} = [${[...new Set(values)].sort().map(toml).join(", ")}]`];
+}
+
+/** An address that may stand in a policy: one with a password must not. */
+function isAddress(text: string): boolean {
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === "" && password === "";
+}
+
+/** A TOML string. JSON's escapes are TOML's too, once there is nothing unprintable. */
+function toml(text: string): string {
+  return JSON.stringify(printable(text));
+}
+
+/** The first few names, for a comment; printable() keeps a name from ending the comment's line. */
+function some(names: readonly string[]): string {
+  const shown = [...names].sort().slice(0, 3).map((name) => printable(name, 100)).join(", ");
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}

@@ -1,0 +1,86 @@
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import * as mod from "@bartizan/security";
+
+const ROOT = new URL("../", import.meta.url);
+
+/** Every value that `@bartizan/security` exports; types are held by the type checker. */
+const EXPORTS = [
+  "SecurityError",
+  "defaultSeverity",
+  "silentReporter",
+];
+
+Deno.test("mod.ts exports these names and no other", () => {
+  assertEquals(Object.keys(mod).sort(), [...EXPORTS].sort());
+});
+
+async function run(
+  command: string,
+  args: readonly string[],
+): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  const decoder = new TextDecoder();
+  return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("mod.ts loads when everything is denied, and says nothing", async () => {
+  const denied = ["read", "write", "net", "env", "run", "sys", "ffi"].map((kind) =>
+    `--deny-${kind}`
+  );
+  const load = (specifier: string) =>
+    run("deno", ["run", "-q", "--no-prompt", ...denied, specifier]);
+  assertEquals(await load("mod.ts"), { success: true, stdout: "", stderr: "" });
+  // The same flags stop a module that reads when it is loaded.
+  const control = await load('data:text/javascript,Deno.readTextFileSync("deno.json")');
+  assertEquals(control.success, false);
+  assertStringIncludes(control.stderr, "NotCapable");
+});
+
+interface ModuleGraph {
+  readonly modules: readonly { readonly specifier: string }[];
+}
+
+const hasNode = await run("node", ["--version"]).then(({ success }) => success, () => false);
+if (!hasNode) console.log("skipped: mod.ts loads in Node (there is no Node)");
+
+Deno.test({
+  name: "mod.ts loads in Node, where there is no Deno",
+  ignore: !hasNode,
+  fn: loadInNode,
+});
+
+async function loadInNode(): Promise<void> {
+  const { stdout } = await run("deno", ["info", "--json", "mod.ts"]);
+  const graph: ModuleGraph = JSON.parse(stdout);
+  const sources = graph.modules.map(({ specifier }) => specifier.replace(ROOT.href, ""));
+  const folder = await Deno.makeTempDir({ prefix: "mod_test_" });
+  try {
+    const transpiled = await run("deno", [
+      ...["transpile", "-q", "--no-check", "--outdir", folder],
+      ...sources,
+    ]);
+    assertEquals(transpiled.stderr, "");
+    for (const source of sources) {
+      const path = `${folder}/${source.replace(/\.ts$/, ".js")}`;
+      const text = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, text.replace(/(from "\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
+    }
+    await Deno.writeTextFile(`${folder}/package.json`, '{ "type": "module" }');
+    await Deno.writeTextFile(
+      `${folder}/main.js`,
+      `import * as mod from "./mod.js";
+       console.log(typeof Deno, Object.keys(mod).sort().join());
+       console.log(new mod.SecurityError("usage", "no").code);`,
+    );
+    const node = await run("node", [`${folder}/main.js`]);
+    assertEquals(node.stderr, "");
+    assertEquals(node.stdout, `undefined ${[...EXPORTS].sort().join()}\nusage\n`);
+    assertNotEquals(sources.length, 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,448 @@
+import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
+import fc from "fast-check";
+import { openAdvisoryDb } from "../../../src/supply_chain/advisories/advisory_db.ts";
+import {
+  affectedBy,
+  type OsvAffected,
+  type OsvEvent,
+  type OsvRange,
+  type OsvRecord,
+} from "../../../src/supply_chain/advisories/osv.ts";
+
+const SEED = { seed: 20_260_812, numRuns: 300 };
+
+function record(...entries: Omit<OsvAffected, "package">[]): OsvRecord {
+  return {
+    id: "TEST-1",
+    affected: entries.map((entry) => ({ package: { ecosystem: "npm", name: "left" }, ...entry })),
+  };
+}
+
+function ranged(events: readonly OsvEvent[], type = "SEMVER"): OsvRecord {
+  return record({ ranges: [{ type, events }] });
+}
+
+function kindOf(of: OsvRecord, version: string): string {
+  return affectedBy(of, { ecosystem: "npm", name: "left", version })?.kind ?? "no";
+}
+
+Deno.test("affectedBy() evaluates ranges as the specification does", () => {
+  const table: readonly [readonly OsvEvent[], Record<string, string>][] = [
+    [[{ introduced: "0" }], { "0.0.0-0": "affected", "999.0.0": "affected" }],
+    [[{ introduced: "0" }, { fixed: "1.0.2" }], {
+      "0.0.0-alpha": "affected",
+      "1.0.1": "affected",
+      "1.0.2-rc.1": "affected",
+      "1.0.2": "no",
+      "1.0.2+build": "no",
+      "2.0.0": "no",
+    }],
+    [
+      [{ introduced: "1.0.0" }, { fixed: "1.0.2" }, { introduced: "3.0.0" }, { fixed: "3.2.5" }],
+      {
+        "0.9.0": "no",
+        "1.0.0-rc.1": "no",
+        "1.0.1": "affected",
+        "2.0.0": "no",
+        "3.2.4": "affected",
+        "3.2.5": "no",
+      },
+    ],
+    [[{ introduced: "0" }, { last_affected: "2.1.4" }], {
+      "2.1.4": "affected",
+      "2.1.4+b": "affected",
+      "2.1.5-0": "no",
+    }],
+    [[{ introduced: "1.0.0" }, { last_affected: "1.0.0" }], { "1.0.0": "affected", "1.0.1": "no" }],
+    [[{ introduced: "1.0.0" }, { limit: "2.0.0" }], { "1.5.0": "affected", "2.0.0": "no" }],
+    [[{ introduced: "1.0.0" }, { limit: "*" }], { "1.5.0": "affected", "2.0.0": "affected" }],
+    [[{ introduced: "1.0.0" }, { limit: "2.0.0" }, { limit: "3.0.0" }], {
+      "2.5.0": "affected",
+      "3.0.0": "no",
+    }],
+    // Written in any order; `sorted(range.events)`.
+    [[{ fixed: "2.0.0" }, { introduced: "1.0.0" }], { "1.5.0": "affected", "2.0.0": "no" }],
+    // Short bounds.
+    [[{ introduced: "1" }, { fixed: "1.2" }], {
+      "1.1.9": "affected",
+      "1.2.0": "no",
+      "0.9.9": "no",
+    }],
+    // Closed and opened at one point; an empty range.
+    [[{ introduced: "0" }, { fixed: "1.0.0" }, { introduced: "1.0.0" }, { fixed: "2.0.0" }], {
+      "1.0.0": "affected",
+    }],
+    [[{ introduced: "1.0.0" }, { fixed: "1.0.0" }], { "1.0.0": "no", "2.0.0": "no" }],
+    // Two fields in one event.
+    [[{ introduced: "1.0.0", fixed: "2.0.0" }], { "1.5.0": "affected", "2.0.0": "no" }],
+  ];
+  for (const [events, expected] of table) {
+    for (const type of ["SEMVER", "ECOSYSTEM"]) {
+      for (const [version, kind] of Object.entries(expected)) {
+        assertEquals(
+          kindOf(ranged(events, type), version),
+          kind,
+          `${JSON.stringify(events)} ${version}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("affectedBy() compares pre-releases by precedence, never by range rules", () => {
+  // SemVer section 11, and identifiers that a number cannot hold.
+  const order = [
+    "0.9.9",
+    "1.0.0-0",
+    "1.0.0-1",
+    "1.0.0-20210101123456788",
+    "1.0.0-20210101123456789",
+    "1.0.0-alpha",
+    "1.0.0-alpha.1",
+    "1.0.0-alpha.beta",
+    "1.0.0-beta",
+    "1.0.0-beta.2",
+    "1.0.0-beta.11",
+    "1.0.0-rc.1",
+    "1.0.0",
+    "1.0.1-0",
+  ];
+  for (const [at, bound] of order.entries()) {
+    for (const [index, version] of order.entries()) {
+      const about = `${version} against ${bound}`;
+      assertEquals(
+        kindOf(ranged([{ introduced: "0" }, { fixed: bound }]), version),
+        index < at ? "affected" : "no",
+        about,
+      );
+      assertEquals(
+        kindOf(ranged([{ introduced: bound }]), version),
+        index >= at ? "affected" : "no",
+        about,
+      );
+      assertEquals(
+        kindOf(ranged([{ introduced: "0" }, { last_affected: bound }]), version),
+        index <= at ? "affected" : "no",
+        about,
+      );
+    }
+  }
+});
+
+Deno.test("affectedBy() matches ecosystem and name to the letter", () => {
+  const of = (ecosystem: string, name: string): OsvRecord => ({
+    id: "TEST-1",
+    affected: [{ package: { ecosystem, name }, versions: ["1.0.0"] }],
+  });
+  const target = { ecosystem: "npm", name: "JSONStream", version: "1.0.0" };
+  assertEquals(affectedBy(of("npm", "JSONStream"), target)?.kind, "affected");
+  for (
+    const [ecosystem, name] of [
+      ["npm", "jsonstream"],
+      ["NPM", "JSONStream"],
+      ["PyPI", "JSONStream"],
+      ["npm:https://example.com", "JSONStream"],
+      ["Root:npm", "JSONStream"],
+    ] as const
+  ) {
+    assertEquals(affectedBy(of(ecosystem, name), target), undefined, ecosystem);
+  }
+  const suffixed = { ecosystem: "Debian:12", name: "x", version: "1.0.0" };
+  assertEquals(affectedBy(of("Debian:12", "x"), suffixed)?.kind, "affected");
+  assertEquals(affectedBy(of("Debian", "x"), suffixed), undefined);
+  assertEquals(affectedBy(of("Debian:11", "x"), suffixed), undefined);
+});
+
+Deno.test("affectedBy() matches listed versions exactly and looks at every entry", () => {
+  const of = record({ versions: ["1.0.0", "2.0.0-rc.1"] }, {
+    ranges: [{ type: "SEMVER", events: [{ introduced: "5.0.0" }, { fixed: "6.0.0" }] }],
+    versions: ["9.0.0"],
+  });
+  const expected = {
+    "1.0.0": "affected",
+    "2.0.0-rc.1": "affected",
+    "5.5.0": "affected",
+    "9.0.0": "affected",
+    "1.0.0+b": "no",
+    "2.0.0": "no",
+    "6.0.0": "no",
+  };
+  for (const [version, kind] of Object.entries(expected)) {
+    assertEquals(kindOf(of, version), kind, version);
+  }
+});
+
+Deno.test("affectedBy() says nothing about a withdrawn record", () => {
+  const live = ranged([{ introduced: "0" }]);
+  assertEquals(kindOf(live, "1.0.0"), "affected");
+  assertEquals(kindOf({ ...live, withdrawn: "2024-07-01T03:32:00Z" }, "1.0.0"), "no");
+});
+
+Deno.test("affectedBy() is undecidable, not silent, about what cannot be compared", () => {
+  const git: OsvRange = { type: "GIT", events: [{ introduced: "0" }, { fixed: "a".repeat(40) }] };
+  const table: readonly [OsvRecord, string, string][] = [
+    [ranged([{ introduced: "0" }, { fixed: "next" }]), "1.0.0", '"next"'],
+    [ranged([{ introduced: "1.2.3.4" }]), "1.0.0", '"1.2.3.4"'],
+    [ranged([{ introduced: "0" }, { limit: "soon" }]), "1.0.0", '"soon"'],
+    [ranged([{ introduced: "0" }, { fixed: "2.0.0" }]), "18", '"18"'],
+    [ranged([{ introduced: "0" }, { fixed: "2.0.0" }]), "latest", '"latest"'],
+    [ranged([{ introduced: "0" }, { fixed: "2.0.0" }]), "", "unknown"],
+    [ranged([{ fixed: "2.0.0" }]), "1.0.0", "without a start"],
+    [ranged([]), "1.0.0", "without a start"],
+    [ranged([{ introduced: "0" }], "CALVER"), "1.0.0", '"CALVER"'],
+    [record({ versions: ["18.0.0"] }), "18", '"18"'],
+    [record({ ranges: [git] }), "1.0.0", "Git"],
+    [record({}), "1.0.0", "no version"],
+    // Doubt in one entry is not taken away by another that does not match.
+    [record({ ranges: [git] }, { versions: ["3.0.0"] }), "1.0.0", "Git"],
+  ];
+  for (const [of, version, reason] of table) {
+    const match = affectedBy(of, { ecosystem: "npm", name: "left", version });
+    assertEquals(match?.kind, "undecidable", JSON.stringify(of));
+    assertStringIncludes(match!.reason, reason);
+  }
+  // But what is certain all the same is certain.
+  assertEquals(kindOf(ranged([{ introduced: "0" }]), "latest"), "affected");
+  assertEquals(kindOf(record({ versions: ["odd"] }), "odd"), "affected");
+  assertEquals(kindOf(record({ ranges: [git], versions: ["1.0.0"] }), "1.0.0"), "affected");
+  assertEquals(kindOf(record({ ranges: [git], versions: ["1.0.0"] }), "1.0.1"), "no");
+  assertEquals(kindOf(record({ ranges: [git] }, { versions: ["1.0.0"] }), "1.0.0"), "affected");
+});
+
+Deno.test("affectedBy() gives the fixes above the version that are fixes", () => {
+  const semver = (...events: OsvEvent[]) => ({ ranges: [{ type: "SEMVER", events }] });
+  const of = record(
+    semver({ introduced: "3.0.0" }, { fixed: "3.2.5" }, { introduced: "0" }, { fixed: "1.0.10" }),
+    semver({ introduced: "0" }, { fixed: "1.0.9" }),
+    semver({ introduced: "8.0.0" }, { fixed: "8.1.0" }),
+  );
+  const fixed = (version: string) =>
+    affectedBy(of, { ecosystem: "npm", name: "left", version })?.fixed;
+  // 1.0.9 is affected by the first entry; 8.1.0 belongs to an entry that does not match.
+  assertEquals(fixed("1.0.0"), ["1.0.10", "3.2.5"]);
+  assertEquals(fixed("3.1.0"), ["3.2.5"]);
+  assertEquals(
+    affectedBy(of, { ecosystem: "npm", name: "left", version: "1.0.0" })?.entries.length,
+    2,
+  );
+  assertEquals(
+    affectedBy(ranged([{ introduced: "0" }]), { ecosystem: "npm", name: "left", version: "1.0.0" })
+      ?.fixed,
+    [],
+  );
+});
+
+// An oracle that shares nothing with the engine: the pseudocode of the specification, to the letter.
+
+type Key = readonly [number[], string[] | null];
+
+function keyOf(version: string): Key {
+  const [main, ...pre] = version.split("+")[0]!.split("-");
+  const numbers = main!.split(".").map(Number);
+  while (numbers.length < 3) numbers.push(0);
+  return [numbers, pre.length > 0 ? pre.join("-").split(".") : null];
+}
+
+function naive(a: string, b: string): number {
+  const [left, leftPre] = keyOf(a);
+  const [right, rightPre] = keyOf(b);
+  for (let index = 0; index < 3; index++) {
+    if (left[index] !== right[index]) return left[index]! - right[index]!;
+  }
+  if (leftPre === null || rightPre === null) {
+    return Number(leftPre === null) - Number(rightPre === null);
+  }
+  for (let index = 0; index < leftPre.length && index < rightPre.length; index++) {
+    const x = leftPre[index]!;
+    const y = rightPre[index]!;
+    if (x === y) continue;
+    const xNumber = /^\d+$/.test(x);
+    const yNumber = /^\d+$/.test(y);
+    if (xNumber && yNumber) return BigInt(x) < BigInt(y) ? -1 : 1;
+    if (xNumber !== yNumber) return xNumber ? -1 : 1;
+    return x < y ? -1 : 1;
+  }
+  return leftPre.length - rightPre.length;
+}
+
+function isVulnerable(of: OsvRecord, name: string, version: string): boolean {
+  if (of.withdrawn) return false;
+  return (of.affected ?? []).some((entry) => {
+    if (entry.package?.ecosystem !== "npm" || entry.package.name !== name) return false;
+    if (entry.versions?.includes(version)) return true;
+    return (entry.ranges ?? []).some((range) => {
+      const bound = (event: OsvEvent) =>
+        event.introduced ?? event.fixed ?? event.last_affected ?? event.limit!;
+      const limits = range.events.filter((event) => event.limit !== undefined);
+      if (
+        limits.length > 0 &&
+        !limits.some(({ limit }) => limit === "*" || naive(version, limit!) < 0)
+      ) return false;
+      let vulnerable = false;
+      const sorted = range.events.filter((event) => event.limit === undefined).sort((a, b) => {
+        const first = Number(b.introduced === "0") - Number(a.introduced === "0");
+        return first !== 0 ? first : naive(bound(a), bound(b));
+      });
+      for (const event of sorted) {
+        if (
+          event.introduced !== undefined &&
+          (event.introduced === "0" || naive(version, event.introduced) >= 0)
+        ) {
+          vulnerable = true;
+        } else if (event.fixed !== undefined && naive(version, event.fixed) >= 0) {
+          vulnerable = false;
+        } else if (event.last_affected !== undefined && naive(version, event.last_affected) > 0) {
+          vulnerable = false;
+        }
+      }
+      return vulnerable;
+    });
+  });
+}
+
+const version = fc.tuple(
+  fc.nat(2),
+  fc.nat(2),
+  fc.nat(2),
+  fc.option(
+    fc.array(fc.constantFrom("0", "1", "2", "10", "alpha", "beta", "rc", "x-y"), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+  ),
+).map(([major, minor, patch, pre]) =>
+  `${major}.${minor}.${patch}${pre ? `-${pre.join(".")}` : ""}`
+);
+
+/** Events as an author may write them: bounds that differ, opening and closing in turn. */
+const events = fc.tuple(
+  fc.uniqueArray(version, { minLength: 1, maxLength: 6, comparator: (a, b) => naive(a, b) === 0 }),
+  fc.boolean(),
+  fc.constantFrom("fixed" as const, "last_affected" as const),
+  fc.option(version),
+).map(([bounds, fromStart, closing, limit]): OsvEvent[] => {
+  const list: OsvEvent[] = bounds.sort(naive).map((bound, index) =>
+    index % 2 === (fromStart ? 1 : 0) ? { introduced: bound } : { [closing]: bound }
+  );
+  if (fromStart) list.unshift({ introduced: "0" });
+  if (limit !== null) list.push({ limit });
+  return list;
+});
+
+Deno.test("affectedBy() agrees with the pseudocode of the specification on generated ranges", () => {
+  let affected = 0;
+  fc.assert(
+    fc.property(events, version, (list, at) => {
+      const of = ranged(list);
+      const expected = isVulnerable(of, "left", at);
+      if (expected) affected++;
+      assertEquals(kindOf(of, at), expected ? "affected" : "no");
+    }),
+    { ...SEED, numRuns: 2000 },
+  );
+  assert(affected > 300, `${affected} affected`);
+});
+
+Deno.test("affectedBy() does not depend on the order of events", () => {
+  // Bounds may coincide here, which leaves the order of a sort open.
+  const event = fc.tuple(
+    fc.constantFrom("introduced" as const, "fixed" as const, "last_affected" as const),
+    version,
+  ).map(([kind, bound]): OsvEvent => ({ [kind]: bound }));
+  const list = fc.array(event, { minLength: 1, maxLength: 8 });
+  fc.assert(
+    fc.property(
+      list.chain((all) =>
+        fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))
+      ),
+      version,
+      ([all, shuffled], at) => {
+        assertEquals(kindOf(ranged(shuffled), at), kindOf(ranged(all), at));
+      },
+    ),
+    { ...SEED, numRuns: 1000 },
+  );
+});
+
+Deno.test("affectedBy() never throws and never passes over a record with odd bounds", () => {
+  const odd = fc.oneof(
+    version,
+    fc.string({ maxLength: 8 }),
+    fc.constantFrom("__proto__", "", "\u001b[2J", "9".repeat(300)),
+  );
+  fc.assert(
+    fc.property(odd, odd, (bound, at) => {
+      const kind = kindOf(ranged([{ introduced: "0" }, { fixed: bound }]), at);
+      if (!/^\d/.test(bound.trim().replace(/^[v=\s]+/, ""))) assertNotEquals(kind, "no");
+    }),
+    SEED,
+  );
+});
+
+const OSV = "../shared/cases/osv";
+
+Deno.test("affectedBy() gives exactly the specification's hits on real records", async () => {
+  if (!await Deno.stat(OSV).then(() => true, () => false)) {
+    console.log(`skipped: ${OSV} is not there`);
+    return;
+  }
+  const raw: OsvRecord[] = [];
+  for (const folder of ["ghsa", "mal", "mal-withdrawn", "lwa"]) {
+    for await (const { name } of Deno.readDir(`${OSV}/${folder}`)) {
+      raw.push(JSON.parse(await Deno.readTextFile(`${OSV}/${folder}/${name}`)));
+    }
+  }
+  assertEquals(raw.length, 192);
+  // Every bound and listed version, and what lies beside it.
+  const pairs = new Map<string, { ecosystem: string; name: string; version: string }>();
+  const names = new Set(
+    raw.flatMap(({ affected = [] }) => affected.map((entry) => entry.package!.name)),
+  );
+  for (const name of names) {
+    const entries = raw.flatMap(({ affected = [] }) => affected).filter((entry) =>
+      entry.package!.name === name
+    );
+    const bounds = entries.flatMap(({ ranges = [], versions = [] }) => [
+      ...versions.slice(0, 20),
+      ...ranges.flatMap(({ events }) =>
+        events.flatMap((event) => Object.values(event) as string[])
+      ),
+    ]).filter((bound) => /^\d+\.\d+\.\d+/.test(bound));
+    for (const bound of ["0.0.1", "1.0.0", "999.0.0", ...bounds]) {
+      const [major, minor, patch] = keyOf(bound)[0] as [number, number, number];
+      for (
+        const at of [
+          bound,
+          `${major}.${minor}.${patch + 1}`,
+          `${major}.${minor}.${Math.max(0, patch - 1)}`,
+          `${major}.${minor}.${patch}-rc.1`,
+          `${major}.${minor}.${patch}-0`,
+        ]
+      ) {
+        pairs.set(`${name}@${at}`, { ecosystem: "npm", name, version: at });
+      }
+    }
+  }
+  const source = await openAdvisoryDb(OSV);
+  const records = await source.lookup([...pairs.values()]);
+  const hits: string[] = [];
+  const expected: string[] = [];
+  for (const [label, target] of pairs) {
+    for (const of of records.get(`npm:${target.name}`) ?? []) {
+      const match = affectedBy(of, target);
+      assertNotEquals(match?.kind, "undecidable", `${label} ${of.id}`);
+      if (match) hits.push(`${label} ${of.id}`);
+    }
+    for (const of of raw) {
+      if (isVulnerable(of, target.name, target.version)) expected.push(`${label} ${of.id}`);
+    }
+  }
+  assertEquals(hits.sort(), expected.sort());
+  assert(hits.length > 500, `${hits.length} hits`);
+  // The records that aliases would merge, and those that a withdrawal takes back.
+  const ids = (name: string, at: string) =>
+    hits.filter((hit) => hit.startsWith(`${name}@${at} `)).map((hit) => hit.split(" ")[1]);
+  assertEquals(ids("lodash", "4.17.20").includes("GHSA-35jh-r3h4-6jhm"), true);
+  assertEquals(ids("lodash", "4.17.21").includes("GHSA-35jh-r3h4-6jhm"), false);
+  assertEquals(ids("react", "1.0.0"), []);
+});
