@@ -1,6 +1,10 @@
-import { isAbsolute, join, relative, resolve } from "@std/path";
+import { isAbsolute } from "@std/path/is-absolute";
+import { join } from "@std/path/join";
+import { relative } from "@std/path/relative";
+import { resolve } from "@std/path/resolve";
 import { SecurityError } from "../errors.ts";
 import type { CheckContext } from "./_check.ts";
+import { makeReport } from "./_make_report.ts";
 import { printable, readText } from "./_text.ts";
 import { hasStoredDatabase, openAdvisoryDb } from "./advisories/advisory_db.ts";
 import type { AdvisorySource } from "./advisories/advisory_source.ts";
@@ -22,17 +26,7 @@ import { PathFinder } from "./project/paths.ts";
 import type { Project } from "./project/project.ts";
 import { readProject } from "./project/read_project.ts";
 import { readSourceImports, type SourceImport } from "./project/source_imports.ts";
-import {
-  type AuditReport,
-  type Check,
-  CHECKS,
-  type Coverage,
-  type CoverageRow,
-  type ExitCode,
-  type Finding,
-  type Incomplete,
-  type Severity,
-} from "./report.ts";
+import { type AuditReport, type Check, CHECKS, type Finding, type Incomplete } from "./report.ts";
 
 /** Options of {@linkcode audit}. */
 export interface AuditOptions {
@@ -148,7 +142,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     isOnlyThrough: (node, label) => paths.isOnlyThrough(node, label),
   };
 
-  const findings: Finding[] = [];
+  const parts: (readonly Finding[])[] = [];
   const incomplete: Incomplete[] = [];
   const unchecked = new Map<PackageNode, string>();
   let licenses: ReadonlyMap<PackageNode, LicenseFact> = new Map();
@@ -157,27 +151,27 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     const opened = await openSource(options, policy, env);
     source = opened.source;
     const result = await checkAdvisories(context, opened);
-    findings.push(...result.findings);
+    parts.push(result.findings);
     incomplete.push(...result.incomplete);
     for (const [node, reason] of result.unchecked) unchecked.set(node, reason);
   }
   if (checks.includes("licenses")) {
     const result = await checkLicenses(context, { env });
-    findings.push(...result.findings);
+    parts.push(result.findings);
     licenses = result.facts;
   }
-  if (checks.includes("bans")) findings.push(...checkBans(context, built));
-  if (checks.includes("sources")) findings.push(...checkSources(context, { ...built, imports }));
+  if (checks.includes("bans")) parts.push(checkBans(context, built));
+  if (checks.includes("sources")) parts.push(checkSources(context, { ...built, imports }));
   if (checks.includes("integrity")) {
-    findings.push(
-      ...checkIntegrity(context, { lock, lockPath: options.lock ?? "deno.lock", built }),
-    );
+    parts.push(checkIntegrity(context, { lock, lockPath: options.lock ?? "deno.lock", built }));
   }
-  for (const { file, line, column, ...note } of policy.notes) {
-    if (checks.includes(note.check)) {
-      findings.push({ ...note, why: [], location: { file, line, column } });
-    }
-  }
+  const notes = policy.notes.filter(({ check }) => checks.includes(check));
+  parts.push(notes.map(({ file, line, column, ...note }) => ({
+    ...note,
+    why: [],
+    location: { file, line, column },
+  })));
+  const findings = parts.flat();
   const report = makeReport({
     ...{ project, lock, policy, checks, source, unchecked, incomplete },
     built,
@@ -296,87 +290,6 @@ async function withBaseline(
   if (text !== undefined) return applyBaseline(findings, text, { path, checks });
   if (policy.baseline === undefined) return findings;
   throw new SecurityError("policy-invalid", `there is no baseline ${printable(path)}`);
-}
-
-/** What a report is made of. */
-interface ReportParts {
-  readonly project: Project;
-  readonly lock: Lockfile | null;
-  readonly policy: Policy;
-  readonly checks: readonly Check[];
-  readonly source: AdvisorySource | null;
-  readonly built: BuiltGraph;
-  readonly graph: PackageGraph;
-  readonly unchecked: ReadonlyMap<PackageNode, string>;
-  readonly incomplete: readonly Incomplete[];
-  readonly findings: readonly Finding[];
-  readonly requireComplete: boolean;
-}
-
-function makeReport(parts: ReportParts): AuditReport {
-  const { project, lock, policy, checks, source, incomplete } = parts;
-  const findings = [...parts.findings].sort(compareFindings);
-  const count = (severity: Severity) => findings.filter((f) => f.severity === severity).length;
-  const summary = { error: count("error"), warning: count("warning"), note: count("note") };
-  const mayBeIncomplete = policy.advisories.incomplete === "warn" && !parts.requireComplete;
-  const exitCode: ExitCode = summary.error > 0
-    ? 1
-    : incomplete.length > 0 && !mayBeIncomplete
-    ? 3
-    : 0;
-  return {
-    version: 1,
-    project: project.name,
-    lockfile: lock && { path: lock.path, version: lock.version },
-    policy: policy.path,
-    checks,
-    advisorySource: source && {
-      description: source.description,
-      ...(source.modified !== undefined && { modified: source.modified }),
-    },
-    coverage: coverageOf(parts),
-    findings,
-    summary,
-    incomplete,
-    exitCode,
-  };
-}
-
-function coverageOf({ built, graph, unchecked, lock }: ReportParts): Coverage {
-  const kept = new Set(graph.packages);
-  const row = (kind: PackageNode["kind"]): CoverageRow => {
-    let [found, checked] = [0, 0];
-    const reasons = new Map<string, number>();
-    for (const node of built.packages) {
-      if (node.kind !== kind) continue;
-      // The files of an https group are one package; the entries of npm are counted as they stand.
-      const entries = kind === "https" ? 1 : node.entries;
-      found += entries;
-      const reason = kept.has(node) ? unchecked.get(node) : "excluded by the policy";
-      if (reason === undefined) checked += entries;
-      else reasons.set(reason, (reasons.get(reason) ?? 0) + entries);
-    }
-    const list = [...reasons].map(([reason, packages]) => ({ reason, packages }));
-    return { found, checked, unchecked: list };
-  };
-  return {
-    npm: row("npm"),
-    jsr: row("jsr"),
-    https: { ...row("https"), files: lock?.remote.size ?? 0 },
-    link: row("link"),
-  };
-}
-
-const SEVERITIES: readonly Severity[] = ["error", "warning", "note"];
-
-/** Errors first, then by check, package and code, so that two runs print the same. */
-function compareFindings(a: Finding, b: Finding): number {
-  const key = ({ package: of }: Finding) => of ? `${of.ecosystem}:${of.name}@${of.version}` : "";
-  const text = (a: string, b: string) => a < b ? -1 : a > b ? 1 : 0;
-  return SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
-    CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check) ||
-    text(key(a), key(b)) || text(a.code, b.code) ||
-    text(a.advisory?.id ?? "", b.advisory?.id ?? "") || text(a.message, b.message);
 }
 
 /** The advisories to use, or why there are none. */

@@ -1,28 +1,13 @@
 import { parseArgs } from "node:util";
-import { resolve } from "@std/path";
+import { resolve } from "@std/path/resolve";
 import { SecurityError } from "../errors.ts";
 import { HELP } from "./_help.ts";
-import { initFacts } from "./_init_facts.ts";
 import { didYouMean } from "./_nearest.ts";
 import { printable } from "./_text.ts";
 import { VERSION } from "./_version.ts";
-import {
-  DEFAULT_DB_URLS,
-  defaultDbPath,
-  type DownloadProgress,
-  fetchDatabase,
-} from "./advisories/fetch_db.ts";
+import type { DownloadProgress } from "./advisories/fetch_db.ts";
 import { type AuditOptions, type AuditResult, BASELINE_FILE, runAudit } from "./audit.ts";
-import { writeBaseline } from "./baseline.ts";
-import { explainCode, findCode } from "./codes.ts";
-import { initProject } from "./init.ts";
-import { formatCycloneDx } from "./output/cyclonedx.ts";
 import { OUTPUT_FORMATS, type OutputFormat, parseFormat } from "./output/format.ts";
-import { formatHuman } from "./output/human.ts";
-import { formatJson } from "./output/json.ts";
-import { formatList } from "./output/list.ts";
-import { formatSarif } from "./output/sarif.ts";
-import { formatWhy } from "./output/why.ts";
 import { parsePackageSpec, specMatches } from "./policy/package_spec.ts";
 import { type Check, CHECKS } from "./report.ts";
 
@@ -108,9 +93,11 @@ async function run(args: readonly string[], context: CliContext): Promise<number
     throw usage(`${command} takes no arguments`);
   }
   switch (command) {
-    case "explain":
+    case "explain": {
+      const { explainCode } = await import("./codes.ts");
       context.out(explainCode(one("the code of a finding")));
       return 0;
+    }
     case "why":
       return await why(one("the name of a package"), options, context);
     case "list":
@@ -177,27 +164,34 @@ async function check(
   const result = await runAudit(options);
   const verbose = values.verbose ?? false;
   for (const { format, path } of outputs) {
-    await write(path, render(format, result, { ...context, color: false, verbose }));
+    await write(path, await render(format, result, { ...context, color: false, verbose }));
   }
-  context.out(render(format, result, { ...context, verbose }));
+  context.out(await render(format, result, { ...context, verbose }));
   return result.report.exitCode;
 }
 
-function render(
+/** Each format is loaded when it is asked for: that is a good part of a short run. */
+async function render(
   format: OutputFormat,
   { report, graph, licenses, lock }: AuditResult,
   context: CliContext & { readonly verbose: boolean },
-): string {
+): Promise<string> {
   switch (format) {
-    case "human":
+    case "human": {
+      const { formatHuman } = await import("./output/human.ts");
       return formatHuman(report, {
         color: context.color ?? false,
         verbose: context.verbose,
         ...(context.width !== undefined && { width: context.width }),
       });
-    case "json":
+    }
+    case "json": {
+      const { formatJson } = await import("./output/json.ts");
       return formatJson(report);
-    case "sarif":
+    }
+    case "sarif": {
+      const { formatSarif } = await import("./output/sarif.ts");
+      const { findCode } = await import("./codes.ts");
       return formatSarif(report, {
         version: VERSION,
         explain: (code) => {
@@ -205,7 +199,9 @@ function render(
           return { short: code.replaceAll("-", " "), full: meaning, help };
         },
       });
+    }
     case "cyclonedx": {
+      const { formatCycloneDx } = await import("./output/cyclonedx.ts");
       const integrity = new Map(
         graph.packages.flatMap((node) => {
           const [section, key] = node.lockKey ?? [];
@@ -254,6 +250,7 @@ async function why(name: string, options: AuditOptions, context: CliContext): Pr
     const near = didYouMean(name, graph.packages.map((node) => node.name));
     throw usage(`the project does not depend on ${printable(name, 100)}${near}`);
   }
+  const { formatWhy } = await import("./output/why.ts");
   for (const node of nodes) {
     const found = paths.all(node, MAX_PATHS);
     context.out(`${printable(node.label)}${node.dev ? " (development only)" : ""}\n`);
@@ -270,28 +267,23 @@ async function list(
   format: string | undefined,
   context: CliContext,
 ): Promise<number> {
+  if (format !== undefined && format !== "human" && format !== "json") {
+    throw usage("list prints human or json");
+  }
   const { graph, licenses } = await runAudit({ ...options, checks: ["licenses"] });
   const rows = graph.packages.map((node) => ({
     package: node.label,
     license: licenses.get(node)?.expression ?? null,
   }));
-  if (format === "json") {
-    context.out(
-      JSON.stringify(
-        rows.map((row) => ({
-          package: printable(row.package),
-          license: row.license === null ? null : printable(row.license),
-        })),
-        null,
-        2,
-      ) + "\n",
-    );
-  } else if (format === undefined || format === "human") context.out(formatList(rows, context));
-  else throw usage("list prints human or json");
+  const { formatList, formatListJson } = await import("./output/list.ts");
+  context.out(format === "json" ? formatListJson(rows) : formatList(rows, context));
   return 0;
 }
 
 async function fetchCommand(options: AuditOptions, context: CliContext): Promise<number> {
+  const { DEFAULT_DB_URLS, defaultDbPath, fetchDatabase } = await import(
+    "./advisories/fetch_db.ts"
+  );
   const { policy } = await runAudit({ ...options, checks: [] }).catch((error) => {
     // The database is the same for every project; fetching it needs none.
     if (error instanceof SecurityError && error.code === "project-unreadable") {
@@ -333,6 +325,8 @@ function progressBar(context: CliContext): (progress: DownloadProgress) => void 
 
 async function init(options: AuditOptions, context: CliContext): Promise<number> {
   // The policy that is about to be written must not depend on an earlier one.
+  const { initProject } = await import("./init.ts");
+  const { initFacts } = await import("./_init_facts.ts");
   const result = await runAudit({ ...options, checks: ["licenses"] });
   const { policy, config } = await initProject({
     root: result.project.root,
@@ -351,6 +345,7 @@ async function baseline(options: AuditOptions, context: CliContext): Promise<num
     context.error("the audit is incomplete; the baseline was not written\n");
     return 3;
   }
+  const { writeBaseline } = await import("./baseline.ts");
   const path = policy.baseline ?? BASELINE_FILE;
   await write(resolve(project.root, path), writeBaseline(report));
   const { error, warning } = report.summary;

@@ -170,12 +170,6 @@ const BANS: readonly Row[] = [
     "Update what asks for the older one, or add that one to bans.skip with the reason.",
   ],
   [
-    "skipped",
-    "note",
-    "A second version of a package is accepted by bans.skip or bans.skip-tree.",
-    "Nothing, as long as the reason in the entry holds.",
-  ],
-  [
     "wildcard",
     "warning",
     "A dependency is declared with no bound on its version, so any release may be taken.",

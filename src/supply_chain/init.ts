@@ -1,7 +1,6 @@
 import {
-  applyEdits,
+  createScanner,
   findNodeAtLocation,
-  modify,
   type Node,
   type ParseError,
   parseTree,
@@ -162,43 +161,63 @@ function withAuditTask({ path, text }: InitConfig): string | undefined {
   const tasks = findNodeAtLocation(root, ["tasks"]);
   if (tasks !== undefined && tasks.type !== "object") return refuse("tasks: expected an object");
   if (findNodeAtLocation(root, ["tasks", "audit"]) !== undefined) return undefined;
-  const indent = text.match(/\n([ \t]+)\S/)?.[1] ?? "  ";
-  const parent = tasks ?? root;
-  const edits = modify(text, ["tasks", "audit"], AUDIT_TASK, {
-    formattingOptions: {
-      insertSpaces: !indent.startsWith("\t"),
-      tabSize: indent.startsWith("\t") ? 1 : indent.length,
-      eol: text.includes("\r\n") ? "\r\n" : "\n",
-    },
-    getInsertionIndex: () => insertionIndex(text, parent),
+  const unit = text.match(/\n([ \t]+)\S/)?.[1] ?? "  ";
+  const eol = text.includes("\r\n") ? "\r\n" : "\n";
+  const task = `"audit": ${JSON.stringify(AUDIT_TASK)}`;
+  const isInline = !text.trimEnd().includes("\n") && root.children!.length > 0;
+  const property = tasks !== undefined
+    ? task
+    : isInline
+    ? `"tasks": { ${task} }`
+    : `"tasks": {${eol}${unit}${unit}${task}${eol}${unit}}`;
+  const result = withProperty(text, tasks ?? root, property, {
+    eol,
+    indent: tasks === undefined ? unit : unit + unit,
+    outerIndent: tasks === undefined ? "" : unit,
   });
-  const result = applyEdits(text, edits);
   const added = parsed(result);
-  const task = added && findNodeAtLocation(added, ["tasks", "audit"]);
-  return task?.value === AUDIT_TASK ? result : refuse("the task audit cannot be added to it");
+  const found = added && findNodeAtLocation(added, ["tasks", "audit"]);
+  return found?.value === AUDIT_TASK ? result : refuse("the task audit cannot be added to it");
 }
 
 function parsed(text: string): Node | undefined {
   const errors: ParseError[] = [];
-  const root = parseTree(text, errors, {
-    allowTrailingComma: true,
-  });
+  const root = parseTree(text, errors, { allowTrailingComma: true });
   return errors.length === 0 ? root : undefined;
 }
 
 /**
- * The last index at which a property can be inserted without taking the place of a comment.
+ * The text with a property added at the end of an object.
  *
- * A comment behind `"a": 1` on its line belongs to it, and would end up behind what is inserted.
+ * jsonc-parser would put the property before a comment that stands behind the last one. Here the text
+ * only grows: by the comma that was missing, and by the property in front of the closing brace.
  */
-function insertionIndex(text: string, object: Node): number {
-  const properties = object.children ?? [];
-  for (let index = properties.length; index >= 0; index--) {
-    const before = properties[index - 1];
-    const end = before === undefined ? object.offset + 1 : before.offset + before.length;
-    if (!/^[ \t]*,?[ \t]*\/[/*]/.test(text.slice(end, end + 200))) return index;
-  }
-  return properties.length;
+function withProperty(
+  text: string,
+  object: Node,
+  property: string,
+  format: { readonly eol: string; readonly indent: string; readonly outerIndent: string },
+): string {
+  const close = object.offset + object.length - 1;
+  const inner = text.slice(object.offset + 1, close);
+  const at = object.offset + 1 + inner.trimEnd().length;
+  const last = object.children?.at(-1);
+  const end = last === undefined ? at : last.offset + last.length;
+  const hasComma = last !== undefined && hasCommaAfter(text.slice(end, close));
+  const isInline = last !== undefined && !inner.includes("\n");
+  const before = isInline ? " " : format.eol + format.indent;
+  const after = isInline || text.slice(at, close).includes("\n")
+    ? ""
+    : format.eol + format.outerIndent;
+  return text.slice(0, end) + (last === undefined || hasComma ? "" : ",") + text.slice(end, at) +
+    before + property + (hasComma ? "," : "") + after + text.slice(at);
+}
+
+/** Whether white space and comments, which may contain commas, are followed by a comma. */
+function hasCommaAfter(text: string): boolean {
+  const scanner = createScanner(text, true);
+  scanner.scan();
+  return text[scanner.getTokenOffset()] === ",";
 }
 
 function policyText(facts: InitFacts): string {

@@ -15,7 +15,7 @@ async function testStep(text: string): Promise<Step & AsyncDisposable> {
   await Deno.writeTextFile(`${folder}/a_test.ts`, text);
   return {
     name: "test",
-    command: ["deno", "test", "--no-config", "--no-prompt", `${folder}/a_test.ts`],
+    command: ["deno", "test", "--no-config", "--no-check", `${folder}/a_test.ts`],
     counts: true,
     [Symbol.asyncDispose]: () => Deno.remove(folder, { recursive: true }),
   };
@@ -56,22 +56,22 @@ Deno.test("runSteps() counts what deno test counted", async () => {
   );
   const { printed, passed, failed } = await collect([good]);
   assertEquals([passed, failed], [2, 0]);
-  assertMatch(printed, /^test     ok \(\d+\.\d s, 2 passed, 0 failed\)\n$/);
+  assertMatch(printed, /^test +ok \(\d+\.\d s, 2 passed, 0 failed\)\n$/);
 
   await using bad = await testStep(
     'Deno.test("a", () => { throw new Error("broken"); }); Deno.test("b", () => {});',
   );
   const red = await collect([bad]);
   assertEquals([red.passed, red.failed], [1, 1]);
-  assertMatch(red.printed, /^test     FAILED \(\d+\.\d s, 1 passed, 1 failed\)\n/);
+  assertMatch(red.printed, /^test +FAILED \(\d+\.\d s, 1 passed, 1 failed\)\n/);
   assertStringIncludes(red.printed, "broken");
 });
 
 Deno.test("runSteps() counts tests that did not run as a failure", async () => {
-  await using broken = await testStep('const a: number = "";');
+  await using broken = await testStep("const a = ;");
   const { passed, failed, printed } = await collect([broken]);
   assertEquals([passed, failed], [0, 1]);
-  assertStringIncludes(printed, "TS2322");
+  assertStringIncludes(printed, "Expression expected");
   await using none = await testStep("");
   assertEquals((await collect([none])).failed, 1);
 });
@@ -84,8 +84,8 @@ Deno.test("runSteps() goes on after a red step, shows its output and counts it",
   ]);
   assertEquals([passed, failed], [0, 1]);
   const lines = printed.trimEnd().split("\n");
-  assertMatch(lines[0]!, /^fine     ok \(\d+\.\d s\)$/);
-  assertMatch(lines[1]!, /^red      FAILED \(\d+\.\d s\)$/);
+  assertMatch(lines[0]!, /^fine +ok \(\d+\.\d s\)$/);
+  assertMatch(lines[1]!, /^red +FAILED \(\d+\.\d s\)$/);
   assertEquals(lines[3], "the reason");
-  assertMatch(lines[4]!, /^later    ok /);
+  assertMatch(lines[4]!, /^later +ok /);
 });

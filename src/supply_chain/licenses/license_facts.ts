@@ -97,8 +97,12 @@ export async function readLicenseFacts(
 const NOT_INSTALLED: LicenseFact = { from: "none", problem: "not-installed" };
 const NO_LICENSE: LicenseFact = { from: "none", problem: "no-license" };
 
-/** Licence files; a file of code that is called so is none. */
-const LICENSE_FILE = /^#?(?:licen[cs]es?|copying|unlicen[cs]e)(?:[-._][\w.-]*)?$/i;
+const LICENSE_FILE = /^(?:licen[cs]es?|copying|unlicen[cs]e)(?:[-._][\w.-]*)?$/i;
+
+/** How Deno vendors a name with capitals or without extension: with a hash, and an extension of its own. */
+const VENDORED_LICENSE_FILE = /^#(?:licen[cs]e|copying)[\w.-]*_[0-9a-f]{5}(?:\.\w+)?$/;
+
+/** A file of code or data is no text, whatever it is called. */
 const NOT_TEXT = /\.(?:[cm]?[jt]sx?|json|css|map|html?|svg|png|docx?|pdf|spdx|xml|ya?ml)$/i;
 
 /** More licence files than this are not read, so that not all of them are known. */
@@ -175,8 +179,9 @@ export class LicenseReader {
 
   /** The licence that the licence files of a package tell; `undefined` when it has none. */
   async fromFiles(place: PackageFiles): Promise<LicenseFact | undefined> {
-    const names = (await place.list())
-      .filter((name) => LICENSE_FILE.test(name) && !NOT_TEXT.test(name));
+    const names = (await place.list()).filter((name) =>
+      (LICENSE_FILE.test(name) && !NOT_TEXT.test(name)) || VENDORED_LICENSE_FILE.test(name)
+    );
     return names.length === 0 ? undefined : await this.#match(place, names);
   }
 

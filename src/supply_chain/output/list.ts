@@ -1,3 +1,4 @@
+import { toJson } from "./_json.ts";
 import { printable } from "../_text.ts";
 import { paint } from "./_colors.ts";
 import { count, cut, thousands, usableWidth, wrap } from "./_layout.ts";
@@ -59,4 +60,9 @@ function compareGroups([a, inA]: Group, [b, inB]: Group): number {
 /** By code units: the same on every machine, whatever its language. */
 function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** The same rows as JSON, in the order of the graph. */
+export function formatListJson(rows: readonly ListRow[]): string {
+  return toJson(rows);
 }

@@ -1,5 +1,8 @@
-import { expandGlob } from "@std/fs/expand-glob";
-import { basename, isAbsolute, join, relative, resolve } from "@std/path";
+import { basename } from "@std/path/basename";
+import { isAbsolute } from "@std/path/is-absolute";
+import { join } from "@std/path/join";
+import { relative } from "@std/path/relative";
+import { resolve } from "@std/path/resolve";
 import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
 import { SecurityError } from "../../errors.ts";
 import { LineIndex, printable, readText } from "../_text.ts";
@@ -160,6 +163,8 @@ async function memberFolders(root: string, files: readonly ParsedFile[]): Promis
 async function expandMember(root: string, pattern: string): Promise<string[]> {
   const paths: string[] = [];
   if (/[*?[{]/.test(pattern)) {
+    // Few projects have a pattern here, and the module brings a good part of @std/path.
+    const { expandGlob } = await import("@std/fs/expand-glob");
     const exclude = ["**/node_modules", "**/vendor", "**/.git"];
     for await (const entry of expandGlob(pattern, { root, exclude, followSymlinks: false })) {
       if (entry.isDirectory) paths.push(entry.path);

@@ -1,5 +1,5 @@
-import { walk } from "@std/fs/walk";
-import { join, relative } from "@std/path";
+import { join } from "@std/path/join";
+import { relative } from "@std/path/relative";
 import { LineIndex, readText } from "../_text.ts";
 import type { FindingLocation } from "../report.ts";
 
@@ -44,15 +44,7 @@ export function importsIn(text: string): readonly { specifier: string; offset: n
 export async function readSourceImports(root: string): Promise<readonly SourceImport[]> {
   const imports: SourceImport[] = [];
   let modules = 0;
-  const skip = [/[\\/](?:node_modules|vendor|coverage|\.[^\\/]+)(?:[\\/]|$)/];
-  for await (
-    const { path } of walk(root, {
-      exts: ["ts", "tsx", "mts", "js", "jsx", "mjs"],
-      skip: skip.map(({ source }) => new RegExp(escape(root) + "(?:.*)?" + source)),
-      includeDirs: false,
-      followSymlinks: false,
-    })
-  ) {
+  for await (const path of modulesBelow(root)) {
     if (++modules > MAX_MODULES) break;
     const file = relative(root, path).replaceAll("\\", "/");
     const options = { maxBytes: MAX_MODULE_BYTES, code: "project-unreadable", name: file } as const;
@@ -67,3 +59,16 @@ export async function readSourceImports(root: string): Promise<readonly SourceIm
   }
   return imports;
 }
+
+/** Modules below a folder, but for installed packages and hidden folders. */
+async function* modulesBelow(folder: string): AsyncGenerator<string> {
+  for await (const { name, isDirectory, isFile } of Deno.readDir(folder)) {
+    if (isDirectory && !name.startsWith(".") && !NOT_SOURCES.has(name)) {
+      yield* modulesBelow(join(folder, name));
+    } else if (isFile && /\.[mc]?[jt]sx?$/.test(name)) {
+      yield join(folder, name);
+    }
+  }
+}
+
+const NOT_SOURCES: ReadonlySet<string> = new Set(["node_modules", "vendor", "coverage"]);

@@ -115,7 +115,7 @@ Deno.test("openIndex() finds every record of a larger database", async () => {
 });
 
 Deno.test("openIndex() tells two packages apart whose hashes are the same", async () => {
-  // "npm:costarring" and the like collide in FNV-1a; found by trying names until two do.
+  // Names are tried until two have the same FNV-1a hash.
   const seen = new Map<number, string>();
   let pair: [string, string] | undefined;
   for (let index = 0; pair === undefined; index++) {

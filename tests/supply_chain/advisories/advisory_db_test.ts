@@ -2,6 +2,7 @@ import {
   assert,
   assertEquals,
   assertFalse,
+  assertLess,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";

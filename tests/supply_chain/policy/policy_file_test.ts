@@ -495,7 +495,7 @@ Deno.test("parsePolicy() points at what is no TOML", async () => {
 Deno.test("parsePolicy() never shows control characters of the file", async () => {
   const [line] = await problems('"\\u001b[2J\\u202e" = 1');
   assertStringIncludes(line!, "\\u001b[2J\\u202e");
-  assertFalse(/[\u001b\u202e]/.test(line!));
+  assertFalse(line!.includes("\u001b") || line!.includes("\u202e"));
 });
 
 Deno.test("parsePolicy() refuses a file beyond its limit", async () => {
