@@ -1,5 +1,5 @@
 import type { CheckContext } from "../_check.ts";
-import { durationSeconds } from "../policy/_duration.ts";
+import { durationSeconds } from "../_duration.ts";
 import { specMatches } from "../policy/package_spec.ts";
 import type { BuiltGraph } from "../project/build_graph.ts";
 import type { Lockfile } from "../project/lockfile.ts";

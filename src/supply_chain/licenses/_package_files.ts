@@ -143,9 +143,10 @@ export function readInside(
     // A file that grows meanwhile is read no further.
     const bytes = new Uint8Array(info.size);
     let length = 0;
-    for (let read; length < bytes.length; length += read) {
-      read = file.readSync(bytes.subarray(length));
+    while (length < bytes.length) {
+      const read = file.readSync(bytes.subarray(length));
       if (read === null) break;
+      length += read;
     }
     return bytes.subarray(0, length);
   } catch {

@@ -304,7 +304,7 @@ class LicenseJudge {
       code,
       severity: unknown > 0 ? "note" : severity,
       message: unknown > 0
-        ? `${message}, as far as is known: ${unknown} packages have no known licence`
+        ? `${message}, as far as is known: the licence of ${unknown} packages is not`
         : message,
       why: [],
       ...(location && { location }),

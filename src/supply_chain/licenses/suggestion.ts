@@ -65,7 +65,9 @@ function suggestOne(text: string): string | undefined {
     }`;
     return currentIds.includes(known) ? known : undefined;
   }
-  const plain = words.replace(/\bv(?=\d)/g, "").replace(FILLERS, " ").replace(/ +/g, " ").trim();
+  const telling = words.replace(/\bv(?=\d)/g, "").replace(FILLERS, " ").split(" ");
+  // "The MIT License (MIT)" says it twice.
+  const plain = [...new Set(telling)].join(" ").trim();
   return USUAL_NAMES.find(([pattern]) => pattern.test(plain))?.[1] ??
     COMPACT_IDS.get(compact(plain));
 }

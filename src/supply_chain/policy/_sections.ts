@@ -1,6 +1,6 @@
 import type { Check } from "../report.ts";
 import type { DraftOf, Sections } from "./_defaults.ts";
-import { durationSeconds } from "./_duration.ts";
+import { durationSeconds } from "../_duration.ts";
 import { plainSpec, positioned, readDeny, readIgnore, specEntry } from "./_entries.ts";
 import type { LintLevel, PositionedText, Scope, SkipTreeEntry } from "./policy.ts";
 import {

@@ -398,8 +398,14 @@ function canonicalRequest(specifier: string): string | undefined {
   return request && `${request.kind}:${request.name}@${canonicalRange(request.range)}`;
 }
 
+const canonicalRanges = new Map<string, string>([["", "*"]]);
+
 /** One way to write a range: Deno writes `^5.0.0` as `5` and `^0.8.3` as `~0.8.3`. */
 function canonicalRange(range: string): string {
-  if (range === "") return "*";
-  return semver.validRange(range) ?? range;
+  let canonical = canonicalRanges.get(range);
+  if (canonical === undefined) {
+    canonical = semver.validRange(range) ?? range;
+    canonicalRanges.set(range, canonical);
+  }
+  return canonical;
 }

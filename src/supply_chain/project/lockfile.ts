@@ -76,15 +76,29 @@ export interface Lockfile {
   locateOffset(offset: number): FindingLocation;
 }
 
-const KNOWN_FIELDS: Readonly<Record<string, readonly string[]>> = {
-  "": ["version", "specifiers", "jsr", "npm", "remote", "redirects", "workspace", "packages"],
-  npm: [
+const KNOWN_FIELDS = {
+  root: new Set([
+    ...["version", "specifiers", "jsr", "npm", "remote", "redirects", "workspace", "packages"],
+  ]),
+  npm: new Set([
     ...["integrity", "dependencies", "optionalDependencies", "optionalPeers", "os", "cpu"],
     ...["tarball", "deprecated", "scripts", "bin"],
-  ],
-  jsr: ["integrity", "dependencies"],
-  workspace: ["dependencies", "packageJson", "members", "links", "patches", "npmOverrides"],
+  ]),
+  jsr: new Set(["integrity", "dependencies"]),
+  workspace: new Set([
+    ...["dependencies", "packageJson", "members", "links", "patches", "npmOverrides"],
+  ]),
 };
+
+/** An object of JSON.parse: every key is its own, `__proto__` too. Read fields with `field`. */
+type JsonObject = Readonly<Record<string, unknown>>;
+
+/** A field of an object, but never one of its prototype. */
+function field(object: JsonObject, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
+}
+
+const EMPTY: JsonObject = {};
 
 /**
  * Reads the text of a deno.lock of version 1 to 5.
@@ -104,22 +118,22 @@ export function parseLockfile(text: string, path: string): Lockfile {
   const reader = new Reader(path, scan.offsets, lines);
   const root = reader.object(reader.json(text), []);
   const version = reader.version(root);
-  const packages = version === "3" ? reader.object(root.get("packages"), ["packages"]) : root;
+  const packages = version === "3" ? reader.object(field(root, "packages"), ["packages"]) : root;
   const base = version === "3" ? ["packages"] : [];
   // Version 2 nests the packages of npm, as it knew no other kind.
   const npmBase = version === "2" ? ["npm", "packages"] : [...base, "npm"];
   const npmSection = version === "2"
-    ? reader.object(reader.object(root.get("npm"), ["npm"]).get("packages"), npmBase)
-    : reader.object(packages.get("npm"), npmBase);
+    ? reader.object(field(reader.object(field(root, "npm"), ["npm"]), "packages"), npmBase)
+    : reader.object(field(packages, "npm"), npmBase);
   const unknownFields: ScannedKey[] = [];
-  const note = (path: readonly string[], known: readonly string[], keys: Iterable<string>) => {
-    for (const key of keys) {
-      if (!known.includes(key)) unknownFields.push({ path, key, offset: reader.offset(path, key) });
+  const note: Note = (path, known, object) => {
+    for (const key in object) {
+      if (!known.has(key)) unknownFields.push({ path, key, offset: reader.offset(path, key) });
     }
   };
 
   if (version === "1") {
-    for (const key of root.keys()) {
+    for (const key of Object.keys(root)) {
       if (!/^https?:\/\//.test(key)) {
         throw reader.error([], key, 'expected a field "version", or the addresses of version 1');
       }
@@ -127,19 +141,21 @@ export function parseLockfile(text: string, path: string): Lockfile {
   }
   const remote = version === "1"
     ? reader.strings(root, [])
-    : reader.strings(reader.object(root.get("remote"), ["remote"]), ["remote"]);
-  if (version !== "1") note([], KNOWN_FIELDS[""]!, root.keys());
+    : reader.strings(reader.object(field(root, "remote"), ["remote"]), ["remote"]);
+  if (version !== "1") note([], KNOWN_FIELDS.root, root);
 
   const npm = readNpm(reader, npmSection, npmBase, version, note);
   const jsr = new Map<string, LockedJsr>();
-  for (const [id, value] of reader.object(packages.get("jsr"), [...base, "jsr"])) {
+  for (
+    const [id, value] of Object.entries(reader.object(field(packages, "jsr"), [...base, "jsr"]))
+  ) {
     const entryPath = [...base, "jsr", id];
     const parsed = parseNpmId(id);
     if (parsed === undefined || !id.startsWith("@")) {
       throw reader.error([...base, "jsr"], id, 'expected a key of the form "@scope/name@version"');
     }
     const entry = reader.object(value, entryPath);
-    note(entryPath, KNOWN_FIELDS.jsr!, entry.keys());
+    note(entryPath, KNOWN_FIELDS.jsr, entry);
     jsr.set(id, {
       id,
       name: parsed.name,
@@ -149,13 +165,9 @@ export function parseLockfile(text: string, path: string): Lockfile {
     });
   }
 
-  const workspaceValue = root.get("workspace");
+  const workspaceValue = field(root, "workspace");
   if (workspaceValue !== undefined) {
-    note(
-      ["workspace"],
-      KNOWN_FIELDS.workspace!,
-      reader.object(workspaceValue, ["workspace"]).keys(),
-    );
+    note(["workspace"], KNOWN_FIELDS.workspace, reader.object(workspaceValue, ["workspace"]));
   }
   const sections: Readonly<Record<string, readonly string[]>> = {
     npm: npmBase,
@@ -169,7 +181,9 @@ export function parseLockfile(text: string, path: string): Lockfile {
     npm,
     jsr,
     remote,
-    redirects: reader.strings(reader.object(root.get("redirects"), ["redirects"]), ["redirects"]),
+    redirects: reader.strings(reader.object(field(root, "redirects"), ["redirects"]), [
+      "redirects",
+    ]),
     specifiers: readSpecifiers(reader, version, root, packages),
     workspace: workspaceValue === undefined ? undefined : readWorkspace(reader, workspaceValue),
     unknownFields,
@@ -179,18 +193,18 @@ export function parseLockfile(text: string, path: string): Lockfile {
   };
 }
 
-type Note = (path: readonly string[], known: readonly string[], keys: Iterable<string>) => void;
+type Note = (path: readonly string[], known: ReadonlySet<string>, object: JsonObject) => void;
 
 function readNpm(
   reader: Reader,
-  section: ReadonlyMap<string, unknown>,
+  section: JsonObject,
   base: readonly string[],
   version: string,
   note: Note,
 ): Map<string, LockedNpm> {
   const idsByName = new Map<string, string[]>();
   const parsedIds: { id: string; name: string; version: string }[] = [];
-  for (const id of section.keys()) {
+  for (const id of Object.keys(section)) {
     const parsed = parseNpmId(id);
     if (parsed === undefined) throw reader.error(base, id, 'expected a key "name@version"');
     parsedIds.push({ id, name: parsed.name, version: parsed.version });
@@ -201,19 +215,23 @@ function readNpm(
   const npm = new Map<string, LockedNpm>();
   for (const { id, name, version: exact } of parsedIds) {
     const path = [...base, id];
-    const entry = reader.object(section.get(id), path);
-    note(path, KNOWN_FIELDS.npm!, entry.keys());
+    const entry = reader.object(section[id], path);
+    note(path, KNOWN_FIELDS.npm, entry);
     let dependencies: string[];
     if (version === "2" || version === "3") {
-      const deps = reader.object(entry.get("dependencies"), [...path, "dependencies"]);
+      const deps = reader.object(field(entry, "dependencies"), [...path, "dependencies"]);
       dependencies = [...reader.strings(deps, [...path, "dependencies"]).values()];
     } else {
-      dependencies = [
-        ...reader.list(entry, "dependencies", path),
-        ...reader.list(entry, "optionalDependencies", path),
+      dependencies = [];
+      for (const section of ["dependencies", "optionalDependencies"]) {
+        for (const text of reader.list(entry, section, path)) {
+          resolveNpmDependency(text, idsByName, dependencies);
+        }
+      }
+      for (const peer of reader.list(entry, "optionalPeers", path)) {
         // A request rather than an id when nobody provides the peer: an edge only if it is there.
-        ...reader.list(entry, "optionalPeers", path).filter((peer) => section.has(peer)),
-      ].flatMap((text) => resolveNpmDependency(text, idsByName));
+        if (Object.hasOwn(section, peer)) dependencies.push(peer);
+      }
     }
     npm.set(id, {
       id,
@@ -221,29 +239,30 @@ function readNpm(
       version: exact,
       integrity: reader.string(entry, "integrity", path),
       dependencies,
-      deprecated: entry.get("deprecated") === true,
-      scripts: entry.get("scripts") === true,
+      deprecated: field(entry, "deprecated") === true,
+      scripts: field(entry, "scripts") === true,
       tarball: reader.string(entry, "tarball", path),
     });
   }
   return npm;
 }
 
-/** The ids that `name`, `name@id` or `alias@npm:name@id` stands for. */
+/** Adds the ids that `name`, `name@id` or `alias@npm:name@id` stands for. */
 function resolveNpmDependency(
   text: string,
   idsByName: ReadonlyMap<string, readonly string[]>,
-): readonly string[] {
+  ids: string[],
+): void {
   const at = text.indexOf("@", 1);
-  if (at < 0) return idsByName.get(text) ?? [text];
-  return [text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text];
+  if (at < 0) ids.push(...idsByName.get(text) ?? [text]);
+  else ids.push(text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text);
 }
 
 function readSpecifiers(
   reader: Reader,
   version: string,
-  root: ReadonlyMap<string, unknown>,
-  packages: ReadonlyMap<string, unknown>,
+  root: JsonObject,
+  packages: JsonObject,
 ): Map<string, string> {
   const path = version === "2"
     ? ["npm", "specifiers"]
@@ -251,8 +270,8 @@ function readSpecifiers(
     ? ["packages", "specifiers"]
     : ["specifiers"];
   const section = version === "2"
-    ? reader.object(root.get("npm"), ["npm"]).get("specifiers")
-    : packages.get("specifiers");
+    ? field(reader.object(field(root, "npm"), ["npm"]), "specifiers")
+    : field(packages, "specifiers");
   const specifiers = new Map<string, string>();
   for (const [key, value] of reader.strings(reader.object(section, path), path)) {
     // Version 2 writes `name@range` and `name@id`; 3 prefixes both; 4 and 5 keep only what follows
@@ -275,7 +294,7 @@ function readWorkspace(reader: Reader, value: unknown): NonNullable<Lockfile["wo
   const workspace = reader.object(value, path);
   const member = (value: unknown, path: readonly string[]): LockedMember => {
     const fields = reader.object(value, path);
-    const packageJson = reader.object(fields.get("packageJson"), [...path, "packageJson"]);
+    const packageJson = reader.object(field(fields, "packageJson"), [...path, "packageJson"]);
     return {
       dependencies: reader.list(fields, "dependencies", path),
       packageJson: reader.list(packageJson, "dependencies", [...path, "packageJson"]),
@@ -283,12 +302,18 @@ function readWorkspace(reader: Reader, value: unknown): NonNullable<Lockfile["wo
   };
   const members = new Map<string, LockedMember>();
   const memberPath = [...path, "members"];
-  for (const [name, value] of reader.object(workspace.get("members"), memberPath)) {
+  for (
+    const [name, value] of Object.entries(reader.object(field(workspace, "members"), memberPath))
+  ) {
     members.set(name, member(value, [...memberPath, name]));
   }
   const links = new Map<string, string[]>();
   for (const section of ["patches", "links"]) {
-    for (const [key, value] of reader.object(workspace.get(section), [...path, section])) {
+    for (
+      const [key, value] of Object.entries(
+        reader.object(field(workspace, section), [...path, section]),
+      )
+    ) {
       const linkPath = [...path, section, key];
       const link = reader.object(value, linkPath);
       links.set(
@@ -333,7 +358,7 @@ class Reader {
 
   /** Offset of a key; of the nearest object around it that has one, below the recorded depth. */
   offset(path: readonly string[], key: string): number {
-    for (let names = [...path, key]; names.length > 0; names.pop()) {
+    for (const names = [...path, key]; names.length > 0; names.pop()) {
       const found = this.#offsets.get(["", ...names.slice(0, -1)].join("\0"))?.get(names.at(-1)!);
       if (found !== undefined) return found;
     }
@@ -345,8 +370,8 @@ class Reader {
     return unreadable(this.#path, line, column, `${printable(key, 200)}: ${expectation}`);
   }
 
-  version(root: ReadonlyMap<string, unknown>): Lockfile["version"] {
-    const value = root.get("version");
+  version(root: JsonObject): Lockfile["version"] {
+    const value = field(root, "version");
     // Version 1 was the bare map of remote modules.
     if (value === undefined) return "1";
     const version = VERSIONS.find((known) => known === value);
@@ -360,22 +385,22 @@ class Reader {
     );
   }
 
-  /** The entries of an object, or none when the value is absent. */
-  object(value: unknown, path: readonly string[]): ReadonlyMap<string, unknown> {
-    if (value === undefined) return new Map();
+  /** An object, or an empty one when the value is absent. */
+  object(value: unknown, path: readonly string[]): JsonObject {
+    if (value === undefined) return EMPTY;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw this.error(path.slice(0, -1), path.at(-1) ?? "the file", "expected an object");
     }
-    return new Map(Object.entries(value));
+    return value as JsonObject;
   }
 
   /** The entries of an object whose values are strings. */
   strings(
-    object: ReadonlyMap<string, unknown>,
+    object: JsonObject,
     path: readonly string[],
   ): Map<string, string> {
     const strings = new Map<string, string>();
-    for (const [key, value] of object) {
+    for (const [key, value] of Object.entries(object)) {
       if (typeof value !== "string") throw this.error(path, key, "expected a string");
       strings.set(key, value);
     }
@@ -383,22 +408,22 @@ class Reader {
   }
 
   string(
-    object: ReadonlyMap<string, unknown>,
+    object: JsonObject,
     key: string,
     path: readonly string[],
   ): string | undefined {
-    const value = object.get(key);
+    const value = field(object, key);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "string") throw this.error(path, key, "expected a string");
     return value;
   }
 
   list(
-    object: ReadonlyMap<string, unknown>,
+    object: JsonObject,
     key: string,
     path: readonly string[],
   ): readonly string[] {
-    const value = object.get(key);
+    const value = field(object, key);
     if (value === undefined) return [];
     if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
       throw this.error(path, key, "expected an array of strings");

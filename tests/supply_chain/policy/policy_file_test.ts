@@ -454,6 +454,7 @@ Deno.test("parsePolicy() names place and cause of every problem", async () => {
     ["[advisories]\nunmaintained = 1", "a scope such as"],
     ['[advisories]\nunmaintained = "al"', 'did you mean "all"?'],
     ['[graph]\ndev-paths = ["/etc"]', "a path inside the project"],
+    [`[advisories]\ndb-path = "${"x".repeat(2001)}"`, "longer than 2000 characters"],
     ['baseline = "../b.json"', "1:1: baseline: expected a path inside the project"],
   ];
   for (const [text, expected] of table) {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { durationSeconds } from "../../../src/supply_chain/policy/_duration.ts";
+import { durationSeconds } from "../../src/supply_chain/_duration.ts";
 
 Deno.test("durationSeconds() reads ISO 8601 durations", () => {
   const day = 86_400;
