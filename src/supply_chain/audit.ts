@@ -111,7 +111,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     readPolicy(root, options.config),
   ]);
   const lockPath = lockPathOf(project, options.lock);
-  const lock = await readLock(project.root, lockPath);
+  const lock = readLock(project.root, lockPath);
   if (lock === null && options.lock !== undefined) {
     throw new SecurityError(
       "lockfile-unreadable",
@@ -176,9 +176,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     ...{ project, lock, policy, checks, source, unchecked, incomplete },
     built,
     graph,
-    findings: options.ignoreBaseline
-      ? findings
-      : await withBaseline(findings, project, policy, checks),
+    findings: options.ignoreBaseline ? findings : withBaseline(findings, project, policy, checks),
     requireComplete: options.requireComplete ?? false,
   });
   return { report, project, lock, graph, paths, policy, licenses };
@@ -198,16 +196,16 @@ async function readPolicy(root: string, config: string | undefined): Promise<Pol
   };
   const read = (path: string) =>
     readText(path, { maxBytes: 4 * MAX_POLICY_LENGTH, code: "policy-invalid", name: name(path) });
-  const text = await read(path);
+  const text = read(path);
   if (text === undefined && config === undefined) return await builtInPolicy();
   if (text === undefined) {
     throw new SecurityError("policy-invalid", `there is no policy ${printable(config!)}`);
   }
   return await parsePolicy(text, {
     path: name(path),
-    resolve: async (path) => {
-      const text = await read(resolve(root, path));
-      if (text !== undefined) return text;
+    resolve: (path) => {
+      const text = read(resolve(root, path));
+      if (text !== undefined) return Promise.resolve(text);
       throw new SecurityError("policy-invalid", `there is no policy ${printable(path)}`);
     },
   });
@@ -225,11 +223,11 @@ function lockPathOf(project: Project, option: string | undefined): string | null
   return resolve(project.root, typeof named === "string" ? named : "deno.lock");
 }
 
-async function readLock(root: string, path: string | null): Promise<Lockfile | null> {
+function readLock(root: string, path: string | null): Lockfile | null {
   if (path === null) return null;
   const inside = relative(root, path).replaceAll("\\", "/");
   const name = printable(inside.startsWith("../") || isAbsolute(inside) ? path : inside);
-  const text = await readText(path, {
+  const text = readText(path, {
     maxBytes: MAX_LOCKFILE_BYTES,
     code: "lockfile-unreadable",
     name,
@@ -275,14 +273,14 @@ function withoutExcluded(graph: BuiltGraph, policy: Policy): PackageGraph {
 }
 
 /** Applies the baseline that the policy names, or the one that `audit baseline` wrote. */
-async function withBaseline(
+function withBaseline(
   findings: readonly Finding[],
   project: Project,
   policy: Policy,
   checks: readonly Check[],
-): Promise<readonly Finding[]> {
+): readonly Finding[] {
   const path = policy.baseline ?? BASELINE_FILE;
-  const text = await readText(resolve(project.root, path), {
+  const text = readText(resolve(project.root, path), {
     maxBytes: MAX_BASELINE_LENGTH,
     code: "policy-invalid",
     name: path,

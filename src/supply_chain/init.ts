@@ -102,7 +102,7 @@ export async function initProject(options: InitProjectOptions): Promise<InitPlan
   const { root, facts, write = writeFile } = options;
   let config: InitConfig | undefined;
   for (const path of ["deno.json", "deno.jsonc"]) {
-    const text = await readText(`${root}/${path}`, {
+    const text = readText(`${root}/${path}`, {
       maxBytes: MAX_CONFIG_BYTES,
       code: "project-unreadable",
       name: path,

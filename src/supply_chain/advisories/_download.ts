@@ -144,17 +144,27 @@ async function append(
         if (length === undefined) throw tooLarge(maxBytes);
         throw fetchFailed("the server sent more than it declared");
       }
-      for (let done = 0; done < chunk.length;) done += await file.write(chunk.subarray(done));
+      await write(file, chunk);
       onProgress?.({ url, received, ...(length !== undefined && { total: length }) });
     }
     await file.syncData();
-  } catch (error) {
+  } catch (cause) {
     await response.body?.cancel().catch(() => {});
     // Bytes that are too many, or wrong, must not be gone on with.
-    if (error instanceof SecurityError) await discard(path);
-    throw error;
+    if (cause instanceof SecurityError) await discard(path);
+    if (cause instanceof SecurityError || watch.signal.aborted) throw cause;
+    throw new TryAgain("the connection was lost", { cause });
   }
   if (length !== undefined && received < length) throw new TryAgain("the connection was lost");
+}
+
+async function write(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  try {
+    for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+  } catch (cause) {
+    // A full disk does not become empty by trying again.
+    throw fetchFailed("it cannot be written to disk", cause);
+  }
 }
 
 async function verified(path: string, declared: Declared): Promise<void> {
@@ -231,7 +241,7 @@ function lengthOf(headers: Headers): number | undefined {
 
 async function readResume(path: string, url: string): Promise<Resume | undefined> {
   try {
-    const bytes = await readBytes(`${path}.json`, {
+    const bytes = readBytes(`${path}.json`, {
       maxBytes: 64 * 1024,
       code: "database-unreadable",
       name: "state of a download",

@@ -54,7 +54,7 @@ const MAX_HEADER_BYTES = 1024 * 1024;
  * @throws {SecurityError} `database-unreadable`, when it is missing, damaged or of another format.
  */
 export async function readHeader(folder: string): Promise<Header> {
-  const bytes = await readBytes(`${folder}/${HEADER}`, {
+  const bytes = readBytes(`${folder}/${HEADER}`, {
     maxBytes: MAX_HEADER_BYTES,
     code: "database-unreadable",
     name: "the stored advisory database",

@@ -46,9 +46,9 @@ async function cached(denoDir: string, name: string): Promise<string> {
   return `${denoDir}/remote/https/jsr.io/${hash}`;
 }
 
-async function versionsIn(path: string): Promise<object | undefined> {
+function versionsIn(path: string): object | undefined {
   try {
-    const bytes = await readBytes(path, {
+    const bytes = readBytes(path, {
       maxBytes: MAX_META_BYTES,
       code: "project-unreadable",
       name: "a list of versions",

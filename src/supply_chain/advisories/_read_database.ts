@@ -18,6 +18,8 @@ export interface DatabaseLimits {
 export interface DatabaseFacts {
   /** Files and records that are malformed. */
   readonly invalid: number;
+  /** Those of them that an archive does not hold as they were put into it. */
+  readonly damaged: number;
   /** When the newest file was written, in milliseconds since 1970. */
   readonly writtenAt: number;
 }
@@ -49,7 +51,8 @@ export async function readDatabase(
     const what = cause instanceof Deno.errors.NotFound ? "does not exist" : "cannot be read";
     throw unreadable(`the advisory database ${baseName(path)} ${what}`, cause);
   }
-  return { invalid: reading.invalid, writtenAt: reading.writtenAt };
+  const { invalid, damaged, writtenAt } = reading;
+  return { invalid, damaged, writtenAt };
 }
 
 /** The last part of a path, as errors name it: they must not tell where things are. */
@@ -64,6 +67,7 @@ class Reading {
   #files = 0;
   #bytes = 0;
   invalid = 0;
+  damaged = 0;
   writtenAt = 0;
 
   constructor(add: (record: OsvRecord) => void, limits: DatabaseLimits) {
@@ -132,6 +136,7 @@ class Reading {
       } catch (error) {
         if (!(error instanceof DamagedEntry)) throw error;
         this.invalid++;
+        this.damaged++;
       }
     }
   }

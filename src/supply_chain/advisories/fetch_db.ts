@@ -67,6 +67,7 @@ export async function fetchDatabase(options: FetchDatabaseOptions): Promise<Advi
     try {
       const facts = await readDatabase(path, (record) => writer.add(record), options.limits);
       invalid += facts.invalid;
+      if (facts.damaged > 0) throw fetchFailed(`${facts.damaged} files in the archive are damaged`);
     } catch (error) {
       // Complete, but no archive: going on with it would fail for ever.
       await discard(path);

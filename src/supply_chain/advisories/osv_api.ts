@@ -9,6 +9,7 @@ import {
   readJson,
   refuseStatus,
   retrying,
+  TryAgain,
 } from "./_http.ts";
 import { ADVISORY_ID, readRecord } from "./_read_record.ts";
 import type { OsvRecord } from "./osv.ts";
@@ -89,7 +90,7 @@ class OsvApi implements AdvisorySource {
       signal?.throwIfAborted();
       const why = cause instanceof Deno.errors.NotCapable
         ? "the permission to reach it is missing"
-        : cause instanceof SecurityError
+        : cause instanceof SecurityError || cause instanceof TryAgain
         ? cause.message
         : "it cannot be reached";
       throw new SecurityError("database-unreadable", `${this.description}: ${why}`, { cause });

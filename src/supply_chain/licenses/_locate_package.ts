@@ -24,7 +24,9 @@ const NPM_NAME = /^(?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*$/;
 const JSR_NAME = /^@[a-z0-9-]+\/[a-z0-9-]+$/;
 const VERSION = /^\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?$/;
 const ADDRESS_SEGMENT = /^(?!\.{1,2}$)[\w.@~+-]+$/;
-const MAX_NAME_LENGTH = 256;
+
+/** In so many places a package is looked for in npm's own layout, where each look is a walk. */
+const MAX_NESTED_PLACES = 20;
 
 /** Files of a package that may tell its licence, where a folder cannot be listed. */
 const LIKELY_FILES: readonly string[] = [...MANIFESTS, "LICENSE", "LICENSE.md", "LICENSE.txt"];
@@ -66,7 +68,6 @@ export class PackageLocator {
   /** Where the package is installed, the place that is in use first. */
   placesOf(node: PackageNode): readonly PackageFiles[] {
     const { npm, name, version } = node;
-    if (name.length > MAX_NAME_LENGTH || version.length > MAX_NAME_LENGTH) return [];
     if (npm !== undefined) return this.#npm(npm.name, npm.version, node);
     if (node.kind === "npm") return this.#npm(name, version, node);
     if (node.kind === "jsr") return this.#jsr(name, version);
@@ -175,7 +176,7 @@ class NodeModules {
     if (!this.#top.has(name.split("/")[0]!)) return undefined;
     const nested = dependents.filter(({ kind, name }) => kind === "npm" && NPM_NAME.test(name))
       .map((parent) => join(parent.name, "node_modules", name));
-    for (const path of [name, ...new Set(nested)].slice(0, 20)) {
+    for (const path of [name, ...new Set(nested)].slice(0, MAX_NESTED_PLACES)) {
       const folder = realFolder(join(this.#folder, path), this.#folder);
       if (folder !== undefined && readField(folder, "package.json", "version") === version) {
         return folder;

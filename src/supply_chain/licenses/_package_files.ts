@@ -172,6 +172,6 @@ function isInside(path: string, folder: string): boolean {
 
 /** Below a folder, without a step up, a drive or a stream. */
 function isPlainPath(path: string): boolean {
-  return path.length <= 512 && !/[\\:\0]/.test(path) &&
+  return !/[\\:\0]/.test(path) &&
     path.split("/").every((segment) => segment !== "" && segment !== "." && segment !== "..");
 }

@@ -27,6 +27,9 @@ export interface FormatHumanOptions {
 /** Findings of one code without an advisory that are printed before the rest is only counted. */
 const FOLD_AFTER = 5;
 
+/** Inclusion paths that are printed of one finding: a duplicate has one for each version. */
+const MAX_PATHS = 4;
+
 /** Left margin of what belongs to a finding. */
 const GUTTER = "   | ";
 
@@ -170,11 +173,11 @@ function findingLines(finding: Finding, style: Style): string[] {
   if (location !== undefined) {
     add(`${printable(location.file)}:${location.line}:${location.column}`, "  --> ");
   }
-  const why = verbose ? finding.why : shortest(finding.why);
+  const why = verbose ? finding.why : finding.why.slice(0, MAX_PATHS);
   if (finding.package !== undefined) {
     const label = packageLabel(finding.package);
     // The last line of the path names it already.
-    if (why[0]?.at(-1) !== label) lines.push(paint.dim(GUTTER) + cut(printable(label), width - 5));
+    if (!why.some((path) => path.at(-1) === label)) lines.push(paint.dim(GUTTER) + cut(printable(label), width - 5));
   }
   if (advisory !== undefined) {
     add(advisoryText(advisory));
@@ -185,12 +188,6 @@ function findingLines(finding: Finding, style: Style): string[] {
   }
   if (finding.help !== "") add(printable(finding.help), "   = help: ", "     ");
   return lines;
-}
-
-function shortest(paths: readonly (readonly string[])[]): readonly (readonly string[])[] {
-  const [first, ...rest] = paths;
-  if (first === undefined) return [];
-  return [rest.reduce((best, path) => path.length < best.length ? path : best, first)];
 }
 
 function packageLabel({ ecosystem, name, version }: FindingPackage): string {

@@ -30,13 +30,13 @@ export async function readProject(
   options: ReadProjectOptions = {},
 ): Promise<Project> {
   const root = resolve(folder);
-  const rootFiles = await readFolder(root, "");
+  const rootFiles = readFolder(root, "");
   const catalogs = readCatalogs(rootFiles);
   const members = await memberFolders(root, rootFiles);
   const files = [
     ...rootFiles,
-    ...await readImportMap(root, rootFiles),
-    ...(await Promise.all(members.map((member) => readFolder(root, member)))).flat(),
+    ...readImportMap(root, rootFiles),
+    ...members.flatMap((member) => readFolder(root, member)),
   ];
   const configs = files.map((file) => ({
     path: file.path,
@@ -46,7 +46,7 @@ export async function readProject(
     value: toValue(file.tree) as ConfigFile["value"],
     dependencies: declaredBy(file, catalogs),
   }));
-  return { root, name: nameOf(configs, root), configs, npmrc: await readNpmrc(root, options.home) };
+  return { root, name: nameOf(configs, root), configs, npmrc: readNpmrc(root, options.home) };
 }
 
 /** A configuration file as text and syntax tree. */
@@ -58,22 +58,22 @@ interface ParsedFile {
   readonly tree: Node;
 }
 
-async function readFolder(root: string, member: string): Promise<ParsedFile[]> {
+function readFolder(root: string, member: string): ParsedFile[] {
   const prefix = member === "" ? "" : `${member}/`;
   // Where both exist, Deno reads deno.json.
-  const deno = await readConfig(root, `${prefix}deno.json`, "deno", member) ??
-    await readConfig(root, `${prefix}deno.jsonc`, "deno", member);
-  const npm = await readConfig(root, `${prefix}package.json`, "package-json", member);
+  const deno = readConfig(root, `${prefix}deno.json`, "deno", member) ??
+    readConfig(root, `${prefix}deno.jsonc`, "deno", member);
+  const npm = readConfig(root, `${prefix}package.json`, "package-json", member);
   return [deno, npm].filter((file) => file !== undefined);
 }
 
-async function readConfig(
+function readConfig(
   root: string,
   path: string,
   kind: ConfigFile["kind"],
   member: string,
-): Promise<ParsedFile | undefined> {
-  const text = await readText(join(root, path), {
+): ParsedFile | undefined {
+  const text = readText(join(root, path), {
     maxBytes: MAX_CONFIG_BYTES,
     code: "project-unreadable",
     name: path,
@@ -179,16 +179,16 @@ async function expandMember(root: string, pattern: string): Promise<string[]> {
 }
 
 /** The import map that deno.json names, when it is a local file. */
-async function readImportMap(
+function readImportMap(
   root: string,
   files: readonly ParsedFile[],
-): Promise<ParsedFile[]> {
+): ParsedFile[] {
   const deno = files.find(({ kind }) => kind === "deno");
   const name = fieldOf(deno?.tree, "importMap")?.value;
   if (typeof name !== "string" || /^[a-z]+:/i.test(name)) return [];
   const path = relative(root, resolve(root, name)).replaceAll("\\", "/");
   if (path.startsWith("../") || isAbsolute(path)) return [];
-  const file = await readConfig(root, path, "import-map", "");
+  const file = readConfig(root, path, "import-map", "");
   return file === undefined ? [] : [file];
 }
 
@@ -308,11 +308,11 @@ function nameOf(configs: readonly ConfigFile[], root: string): string {
  *
  * Credentials in these files are not kept: only `registry` and `@scope:registry` are read.
  */
-async function readNpmrc(root: string, home: string | undefined): Promise<Npmrc> {
+function readNpmrc(root: string, home: string | undefined): Npmrc {
   const scopes = new Map<string, string>();
   let registry: string | undefined;
   for (const folder of home === undefined ? [root] : [home, root]) {
-    const text = await readText(join(folder, ".npmrc"), {
+    const text = readText(join(folder, ".npmrc"), {
       maxBytes: MAX_CONFIG_BYTES,
       code: "project-unreadable",
       name: ".npmrc",

@@ -1,6 +1,6 @@
 import { join } from "@std/path/join";
 import { relative } from "@std/path/relative";
-import { LineIndex, readText } from "../_text.ts";
+import { LineIndex, readText, type ReadTextOptions } from "../_text.ts";
 import type { FindingLocation } from "../report.ts";
 
 /** An import that a module of the project writes. */
@@ -48,7 +48,7 @@ export async function readSourceImports(root: string): Promise<readonly SourceIm
     if (++modules > MAX_MODULES) break;
     const file = relative(root, path).replaceAll("\\", "/");
     const options = { maxBytes: MAX_MODULE_BYTES, code: "project-unreadable", name: file } as const;
-    const text = await readText(join(root, file), options).catch(() => undefined);
+    const text = tryReadText(join(root, file), options);
     if (text === undefined) continue;
     const found = importsIn(text);
     if (found.length === 0) continue;
@@ -72,3 +72,12 @@ async function* modulesBelow(folder: string): AsyncGenerator<string> {
 }
 
 const NOT_SOURCES: ReadonlySet<string> = new Set(["node_modules", "vendor", "coverage"]);
+
+/** The text of a module; none for what is too large or no text, as it has no imports to declare. */
+function tryReadText(path: string, options: ReadTextOptions): string | undefined {
+  try {
+    return readText(path, options);
+  } catch {
+    return undefined;
+  }
+}

@@ -9,7 +9,7 @@ import {
 import { zipSync } from "fflate";
 import { SecurityError } from "../../../src/errors.ts";
 import { openAdvisoryDb } from "../../../src/supply_chain/advisories/advisory_db.ts";
-import { makeZip, type ZipFile } from "./_make_zip.ts";
+import { makeZip, type ZipFile } from "./make_zip.ts";
 
 function recordText(id: string, name: string, more: Record<string, unknown> = {}): string {
   return JSON.stringify({

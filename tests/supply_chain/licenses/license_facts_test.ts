@@ -415,6 +415,33 @@ Deno.test("readLicenseFacts() reads files up to their limits and none beyond", a
   });
   assertEquals((await factOf(installed(legacy(50)))).expression, "MIT");
   assertEquals((await factOf(installed(legacy(51)))).expression, "MIT");
+
+  const see = (length: number) => ({
+    "package.json": { license: "SEE LICENSE IN ".padEnd(length, "x") },
+  });
+  assertEquals((await factOf(installed(see(300)))).problem, "file-missing");
+  assertEquals((await factOf(installed(see(301)))).problem, "not-spdx");
+
+  const dependents = Array.from({ length: 20 }, (_, index) => npm(`b${index + 1}`));
+  const nested = (parent: string) => ({
+    [`node_modules/${parent}/node_modules/a/package.json`]: isc(),
+    "node_modules/a/package.json": isc({ version: "9.0.0" }),
+  });
+  const node = npm("a", "1.0.0", { dependents });
+  assertEquals(await factOf(nested("b19"), node), FROM_PACKAGE);
+  assertEquals(await factOf(nested("b20"), node), NOT_INSTALLED);
+
+  const clarified = async (length: number) => {
+    const content = " ".repeat(length);
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(content));
+    const clarify = [clarification("a", new Uint8Array(digest).toHex())];
+    return await factOf(installed({ LICENSE: content }), npm("a"), { clarify });
+  };
+  assertEquals((await clarified(4 * limit)).from, "clarification");
+  assertEquals(
+    (await clarified(4 * limit + 1)).refusedClarifications?.[0]?.problem,
+    "missing-file",
+  );
 });
 
 function clarification(spec: string, hash?: string, path = "LICENSE"): LicenseClarification {

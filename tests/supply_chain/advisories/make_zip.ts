@@ -65,7 +65,7 @@ export class ZipMaker {
 
   finish(): Uint8Array<ArrayBuffer> {
     const start = this.#offset;
-    this.#push(...this.#directory);
+    for (const part of this.#directory) this.#push(part);
     const bytes = this.#offset - start;
     if (this.#zip64) {
       const end = this.#offset;
