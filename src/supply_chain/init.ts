@@ -7,6 +7,7 @@ import {
 } from "jsonc-parser";
 import { SecurityError } from "../errors.ts";
 import { printable, readText } from "./_text.ts";
+import { VERSION } from "./_version.ts";
 import {
   formatLicense,
   parseExpression,
@@ -19,10 +20,11 @@ import { PERMISSIVE_LICENSES } from "./policy/default_policy.ts";
  * The task that `audit init` adds.
  *
  * Flags rather than a permission set: they need one edit of deno.json, work in every release since 2.0,
- * and whoever reads the task sees what it may do.
+ * and whoever reads the task sees what it may do. It may write below the project, for `--output` and
+ * `baseline`. The version is a range: an unversioned request is what the audit itself warns about.
  */
-export const AUDIT_TASK =
-  "deno run --allow-read --allow-env --allow-net=api.osv.dev jsr:@bartizan/security/audit";
+export const AUDIT_TASK: string = "deno run --allow-read --allow-write=. --allow-env " +
+  `--allow-net=api.osv.dev jsr:@bartizan/security@^${VERSION}/audit`;
 
 /** Larger configuration files are refused. */
 const MAX_CONFIG_BYTES = 10_000_000;

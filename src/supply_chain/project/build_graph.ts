@@ -269,7 +269,7 @@ class GraphBuilder {
     const add = (node: Draft, specifier: string) => {
       if (reached.has(node)) return;
       this.#connect(root, node);
-      this.#undeclared.push({ node, specifier });
+      if (specifier !== OF_DENO_ITSELF) this.#undeclared.push({ node, specifier });
       for (const next of this.#reach([node], this.#edges)) reached.add(next);
     };
     for (const specifier of lock.specifiers.keys()) {
@@ -356,6 +356,9 @@ class GraphBuilder {
     for (const node of this.#nodes.values()) node.dev = !production.has(node);
   }
 }
+
+/** Deno asks for the types of Node's own modules, whatever the code does. */
+const OF_DENO_ITSELF = "npm:@types/node@*";
 
 const KIND_ORDER: readonly NodeKind[] = ["config", "npm", "jsr", "https", "link"];
 
