@@ -1,3 +1,4 @@
+import { registryOf } from "./_registry.ts";
 import type { AuditResult } from "./audit.ts";
 import type { InitFacts } from "./init.ts";
 import { groupOf } from "./project/remote_group.ts";
@@ -14,11 +15,7 @@ export function initFacts({ graph, licenses, project }: AuditResult): InitFacts 
     if (node.kind === "npm" || node.kind === "jsr") {
       const scope = node.name.startsWith("@") ? node.name.split("/")[0]! : "";
       if (scope !== "") scopes.add(scope);
-      registries.add(
-        node.kind === "jsr"
-          ? "jsr"
-          : project.npmrc.scopes.get(scope) ?? project.npmrc.registry ?? "npm",
-      );
+      registries.add(registryOf(node, project.npmrc));
     }
     const git = node.url === undefined ? undefined : groupOf(node.url)?.git;
     if (git !== undefined) repositories.add(`https://${git.host}/${git.owner}/${git.repository}`);

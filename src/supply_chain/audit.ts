@@ -4,6 +4,7 @@ import { relative } from "@std/path/relative";
 import { resolve } from "@std/path/resolve";
 import { SecurityError } from "../errors.ts";
 import type { CheckContext } from "./_check.ts";
+import { denoFolder, readVariable } from "./_environment.ts";
 import { makeReport } from "./_make_report.ts";
 import { printable, readText } from "./_text.ts";
 import { hasStoredDatabase, openAdvisoryDb } from "./advisories/advisory_db.ts";
@@ -101,7 +102,7 @@ export async function audit(options: AuditOptions = {}): Promise<AuditReport> {
 
 /** Runs an audit and keeps what it was made from. */
 export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResult> {
-  const env = options.env ?? readEnv;
+  const env = options.env ?? readVariable;
   const now = options.now ?? new Date();
   const checks = CHECKS.filter((check) => options.checks?.includes(check) ?? true);
   const root = resolve(options.project ?? ".");
@@ -150,7 +151,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
   if (checks.includes("advisories")) {
     const opened = await openSource(options, policy, env);
     source = opened.source;
-    const result = await checkAdvisories(context, opened);
+    const result = await checkAdvisories(context, { ...opened, denoDir: denoFolder(env) });
     parts.push(result.findings);
     incomplete.push(...result.incomplete);
     for (const [node, reason] of result.unchecked) unchecked.set(node, reason);
@@ -180,12 +181,6 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     requireComplete: options.requireComplete ?? false,
   });
   return { report, project, lock, graph, paths, policy, licenses };
-}
-
-/** A variable of the environment, where reading it is permitted without asking. */
-function readEnv(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
 }
 
 async function readPolicy(root: string, config: string | undefined): Promise<Policy> {

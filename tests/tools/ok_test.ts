@@ -1,4 +1,10 @@
-import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { countTests, runSteps, type Step, steps } from "../../tools/ok.ts";
 
 async function collect(toDo: readonly Step[]) {
@@ -23,20 +29,22 @@ async function testStep(text: string): Promise<Step & AsyncDisposable> {
 
 const deno = (name: string, script: string): Step => ({ name, command: ["deno", "eval", script] });
 
-Deno.test("steps() runs the tests last, by the command that is asked for", () => {
-  assertEquals(steps([]).map(({ name }) => name), [
-    "fmt",
-    "lint",
-    "check",
-    "doc",
-    "publish",
-    "test",
-  ]);
-  assertEquals(steps([]).at(-1)?.command, ["deno", "task", "test"]);
+Deno.test("steps() runs the tests by the command that is asked for", () => {
+  const names = steps([], "/c").map(({ name }) => name);
+  assertEquals(names, ["fmt", "lint", "check", "doc", "publish", "test", "coverage"]);
+  const testOf = (args: string[]) => steps(args, "/c").find(({ name }) => name === "test")?.command;
+  assertEquals(testOf([]), ["deno", "task", "test"]);
   const words = ["npx", "--yes", "deno@2.9.6", "task", "test"];
-  assertEquals(steps(["--test", ...words]).at(-1)?.command, words as [string, ...string[]]);
-  assertThrows(() => steps(["--test"]), TypeError, "usage");
-  assertThrows(() => steps(["--tests", "x"]), TypeError, "usage");
+  assertEquals(testOf(["--test", ...words]), words as [string, ...string[]]);
+  assertThrows(() => steps(["--test"], "/c"), TypeError, "usage");
+  assertThrows(() => steps(["--tests", "x"], "/c"), TypeError, "usage");
+});
+
+Deno.test("steps() names every export to deno doc", async () => {
+  const text = await Deno.readTextFile(new URL("../../deno.json", import.meta.url));
+  const { exports, tasks } = JSON.parse(text);
+  const files = Object.values<string>(exports).map((path) => path.replace("./", ""));
+  assertEquals(tasks.doc.command, `deno doc --lint ${files.join(" ")}`);
 });
 
 Deno.test("countTests() reads the summary of deno test", () => {
@@ -65,6 +73,20 @@ Deno.test("runSteps() counts what deno test counted", async () => {
   assertEquals([red.passed, red.failed], [1, 1]);
   assertMatch(red.printed, /^test +FAILED \(\d+\.\d s, 1 passed, 1 failed\)\n/);
   assertStringIncludes(red.printed, "broken");
+});
+
+Deno.test("runSteps() has the lines that tests reach written down, and nothing older", async () => {
+  await using good = await testStep('Deno.test("a", () => {});');
+  const coverage = await Deno.makeTempDir({ prefix: "ok_test_" });
+  try {
+    await Deno.writeTextFile(`${coverage}/old.json`, "");
+    await collect([{ ...good, coverage }]);
+    const names = [...Deno.readDirSync(coverage)].map(({ name }) => name);
+    assertEquals(names.includes("old.json"), false);
+    assertGreater(names.length, 0);
+  } finally {
+    await Deno.remove(coverage, { recursive: true });
+  }
 });
 
 Deno.test("runSteps() counts tests that did not run as a failure", async () => {

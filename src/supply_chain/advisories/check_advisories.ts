@@ -231,15 +231,15 @@ class AdvisoryCheck {
 
   #help(node: PackageNode, kind: AdvisoryKind, fixed: readonly string[]): string {
     const name = printable(node.npm?.name ?? node.name, 200);
-    const todo = kind === "malicious"
+    const advice = kind === "malicious"
       ? `Remove ${name} and what it has installed, and replace every secret that it could reach.`
       : fixed.length > 0
       ? `Update ${name} to ${printable(fixed[0]!, 100)} or later.`
       : `No fixed version of ${name} is known; replace it, or ignore the advisory with a reason.`;
     const [path] = this.#context.why(node);
     // The file, the direct dependency, …, the package itself.
-    if (path === undefined || path.length < 3) return todo;
-    return `${todo} It is brought in by ${printable(path[1]!, 300)}.`;
+    if (path === undefined || path.length < 3) return advice;
+    return `${advice} It is brought in by ${printable(path[1]!, 300)}.`;
   }
 
   /** Adds a finding, as a note when the policy ignores it. */

@@ -1,3 +1,4 @@
+import { cacheFolder } from "../_environment.ts";
 import { discard, download, type DownloadProgress, requireSafe } from "./_download.ts";
 import { fetchFailed } from "./_fetch_failed.ts";
 import { httpOf, type HttpOptions } from "./_http.ts";
@@ -96,15 +97,6 @@ export function defaultDbPath(
   env: (name: string) => string | undefined,
   os: typeof Deno.build.os = Deno.build.os,
 ): string | undefined {
-  const isAbsolute = (path: string | undefined) =>
-    path !== undefined && (path.startsWith("/") || /^[A-Za-z]:[\\/]/.test(path));
-  const below = (variable: string, folder: string) => {
-    const base = env(variable);
-    return isAbsolute(base) ? `${base!.replace(/[/\\]+$/, "")}${folder}` : undefined;
-  };
-  const cache = below("XDG_CACHE_HOME", "") ??
-    (os === "windows"
-      ? below("LOCALAPPDATA", "")
-      : below("HOME", os === "darwin" ? "/Library/Caches" : "/.cache"));
+  const cache = cacheFolder(env, os);
   return cache === undefined ? undefined : `${cache}/bartizan/advisories`;
 }

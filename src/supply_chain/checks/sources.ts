@@ -1,4 +1,5 @@
 import { type CheckContext, policyLocation } from "../_check.ts";
+import { canonicalRegistry, registryOf } from "../_registry.ts";
 import { printable } from "../_text.ts";
 import type { LintLevel, PositionedText } from "../policy/policy.ts";
 import type { UndeclaredDependency } from "../project/build_graph.ts";
@@ -72,17 +73,6 @@ class AllowedSources {
   }
 }
 
-/** The registry that serves a package: `npm` and `jsr` for the default ones, else an address. */
-function registryOf({ project }: CheckContext, node: PackageNode): string {
-  if (node.kind === "jsr") return "jsr";
-  const scope = node.name.startsWith("@") ? node.name.split("/")[0]! : "";
-  const address = project.npmrc.scopes.get(scope) ?? project.npmrc.registry;
-  if (address === undefined) return "npm";
-  // Naming the public registry in .npmrc changes nothing; only its domain is compared.
-  const host = URL.canParse(address) ? new URL(address).hostname : "";
-  return /(?:^|\.)npmjs\.(?:org|com)$/.test(host) ? "npm" : address.replace(/\/$/, "");
-}
-
 function checkRegistry(
   context: CheckContext,
   collector: Collector,
@@ -90,10 +80,10 @@ function checkRegistry(
   node: PackageNode,
 ): void {
   const { allowRegistry, unknownRegistry } = context.policy.sources;
-  const registry = registryOf(context, node);
+  const registry = registryOf(node, context.project.npmrc);
   const isAllowed = allowRegistry.length === 0
     ? registry === "npm" || registry === "jsr"
-    : allowed.has(allowRegistry, (text) => text.replace(/\/$/, "") === registry);
+    : allowed.has(allowRegistry, (text) => canonicalRegistry(text) === registry);
   if (isAllowed) return;
   collector.add(unknownRegistry, "source-not-allowed", {
     node,
@@ -124,7 +114,7 @@ function checkScope(
 function checkTarball(context: CheckContext, collector: Collector, node: PackageNode): void {
   if (node.tarball === undefined) return;
   const host = URL.canParse(node.tarball) ? new URL(node.tarball).host : "";
-  const registry = registryOf(context, node);
+  const registry = registryOf(node, context.project.npmrc);
   // JSR serves its packages to npm clients under the scope @jsr.
   const isOwn = node.name.startsWith("@jsr/") && host === "npm.jsr.io";
   if (isOwn || (URL.canParse(registry) && new URL(registry).host === host)) return;

@@ -1,4 +1,4 @@
-import { join, resolve } from "@std/path";
+import { denoFolder, readVariable } from "../_environment.ts";
 import type { LicenseClarification } from "../policy/policy.ts";
 import { specMatches } from "../policy/package_spec.ts";
 import type { PackageNode } from "../project/graph.ts";
@@ -83,7 +83,7 @@ export async function readLicenseFacts(
   nodes: Iterable<PackageNode>,
   options: ReadLicenseFactsOptions = {},
 ): Promise<Map<PackageNode, LicenseFact>> {
-  const { env = environment, denoDir = defaultDenoDir(env), vendorFolders = [] } = options;
+  const { env = readVariable, denoDir = denoFolder(env), vendorFolders = [] } = options;
   const locator = new PackageLocator(project, { denoDir, vendorFolders });
   const reader = new LicenseReader(options);
   const facts = new Map<PackageNode, LicenseFact>();
@@ -238,31 +238,3 @@ async function refusalIn(
 
 /** A person has read these, so they may be larger than what is compared with licence texts. */
 const MAX_CLARIFIED_BYTES = 4 * 1024 * 1024;
-
-/**
- * The cache folder of the running Deno, or `null` when it may not be known or read: asking for a
- * permission in the middle of an audit would stop it at a prompt.
- */
-function defaultDenoDir(env: (name: string) => string | undefined): string | null {
-  const folder = env("DENO_DIR") || cacheFolder(env);
-  if (!folder) return null;
-  const path = resolve(folder);
-  return Deno.permissions.querySync({ name: "read", path }).state === "granted" ? path : null;
-}
-
-/** `deno` in the folder that the platform keeps caches in. */
-function cacheFolder(env: (name: string) => string | undefined): string | undefined {
-  const { os } = Deno.build;
-  if (os === "windows") return underFolder(env("LOCALAPPDATA"), "deno");
-  if (os === "darwin") return underFolder(env("HOME"), "Library/Caches/deno");
-  return underFolder(env("XDG_CACHE_HOME"), "deno") ?? underFolder(env("HOME"), ".cache/deno");
-}
-
-function underFolder(folder: string | undefined, path: string): string | undefined {
-  return folder ? join(folder, path) : undefined;
-}
-
-function environment(variable: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable });
-  return state === "granted" ? Deno.env.get(variable) : undefined;
-}

@@ -177,7 +177,9 @@ function findingLines(finding: Finding, style: Style): string[] {
   if (finding.package !== undefined) {
     const label = packageLabel(finding.package);
     // The last line of the path names it already.
-    if (!why.some((path) => path.at(-1) === label)) lines.push(paint.dim(GUTTER) + cut(printable(label), width - 5));
+    if (!why.some((path) => path.at(-1) === label)) {
+      lines.push(paint.dim(GUTTER) + cut(printable(label), width - 5));
+    }
   }
   if (advisory !== undefined) {
     add(advisoryText(advisory));

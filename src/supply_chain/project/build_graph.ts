@@ -244,11 +244,11 @@ class GraphBuilder {
   #compare(member: string, own: readonly ConfigFile[], requests: readonly string[]): void {
     // Without the file there is nothing to compare with: a lockfile may be audited alone.
     if (own.length === 0) return;
-    const locked = new Set(requests.map(canonicalRequest));
+    const locked = new Set(requests.map((request) => this.#requests.canonical(request)));
     const declaredHere = new Set<string | undefined>();
     for (const config of own) {
       for (const declared of config.dependencies) {
-        const request = canonicalRequest(declared.specifier);
+        const request = this.#requests.canonical(declared.specifier);
         declaredHere.add(request);
         if (request !== undefined && !locked.has(request)) {
           this.#unlocked.push({ config, declared });
@@ -256,7 +256,9 @@ class GraphBuilder {
       }
     }
     for (const specifier of requests) {
-      if (!declaredHere.has(canonicalRequest(specifier))) this.#stale.push({ member, specifier });
+      if (!declaredHere.has(this.#requests.canonical(specifier))) {
+        this.#stale.push({ member, specifier });
+      }
     }
   }
 
@@ -370,6 +372,7 @@ function labelOf(group: RemoteGroup): string {
 class RequestIndex {
   readonly #exact: ReadonlyMap<string, string>;
   readonly #byName: Map<string, { readonly range: string; readonly id: string }[]> = new Map();
+  readonly #ranges: Map<string, string> = new Map();
 
   constructor(specifiers: ReadonlyMap<string, string>) {
     this.#exact = specifiers;
@@ -389,26 +392,25 @@ class RequestIndex {
     const candidates = this.#byName.get(key) ?? [];
     // A list of dependencies leaves the range out when the name has one request. Where a damaged
     // lockfile has several, all of them are meant: too many paths are better than a lost package.
-    const wanted = canonicalRange(range);
-    const same = candidates.filter((candidate) => canonicalRange(candidate.range) === wanted);
+    const wanted = this.#range(range);
+    const same = candidates.filter((candidate) => this.#range(candidate.range) === wanted);
     return (same.length > 0 || range !== "" ? same : candidates).map(({ id }) => id);
   }
-}
 
-/** One way to write a request; `undefined` for what is no package of npm or JSR. */
-function canonicalRequest(specifier: string): string | undefined {
-  const request = parseRequest(specifier);
-  return request && `${request.kind}:${request.name}@${canonicalRange(request.range)}`;
-}
-
-const canonicalRanges = new Map<string, string>([["", "*"]]);
-
-/** One way to write a range: Deno writes `^5.0.0` as `5` and `^0.8.3` as `~0.8.3`. */
-function canonicalRange(range: string): string {
-  let canonical = canonicalRanges.get(range);
-  if (canonical === undefined) {
-    canonical = semver.validRange(range) ?? range;
-    canonicalRanges.set(range, canonical);
+  /** One way to write a request; `undefined` for what is no package of npm or JSR. */
+  canonical(specifier: string): string | undefined {
+    const request = parseRequest(specifier);
+    return request && `${request.kind}:${request.name}@${this.#range(request.range)}`;
   }
-  return canonical;
+
+  /** One way to write a range: Deno writes `^5.0.0` as `5` and `^0.8.3` as `~0.8.3`. */
+  #range(range: string): string {
+    if (range === "") return "*";
+    let canonical = this.#ranges.get(range);
+    if (canonical === undefined) {
+      canonical = semver.validRange(range) ?? range;
+      this.#ranges.set(range, canonical);
+    }
+    return canonical;
+  }
 }
