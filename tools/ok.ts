@@ -19,8 +19,6 @@ export interface Step {
   readonly command: readonly [string, ...string[]];
   /** Whether its output ends with a summary by `deno test`. */
   readonly counts?: boolean;
-  /** Where it writes down which lines were reached; emptied first. */
-  readonly coverage?: string;
 }
 
 /** How many tests `deno test` counted. */
@@ -29,14 +27,11 @@ export interface Count {
   readonly failed: number;
 }
 
-/**
- * The steps of `deno task ok`, cheap ones first.
- *
- * @param args What follows `deno task ok`.
- * @param coverage Where the tests write down which lines they reached, as an absolute path, since
- *   processes that the tests start write there too.
- */
-export function steps(args: readonly string[], coverage: string): Step[] {
+/** Have the tests write down which lines they reach, in `coverage/`, and leave the sums to later. */
+const COVERAGE_FLAGS = ["--coverage", "--clean", "--coverage-raw-data-only"];
+
+/** The steps of `deno task ok`, cheap ones first. */
+export function steps(args: readonly string[]): Step[] {
   const [flag, ...words] = args;
   if (flag !== undefined && (flag !== "--test" || words.length === 0)) {
     throw new TypeError("usage: deno task ok [--test COMMAND...]");
@@ -49,9 +44,9 @@ export function steps(args: readonly string[], coverage: string): Step[] {
     { name: "check", command: task("check") },
     { name: "doc", command: task("doc") },
     { name: "publish", command: task("publish:check") },
-    { name: "test", command: [program, ...rest], counts: true, coverage },
+    { name: "test", command: [program, ...rest, ...COVERAGE_FLAGS], counts: true },
     // deno.json has the threshold.
-    { name: "coverage", command: ["deno", "coverage", "--include=/src/", coverage] },
+    { name: "coverage", command: task("coverage:report") },
   ];
 }
 
@@ -72,10 +67,10 @@ export async function runSteps(
   print: (text: string) => void,
 ): Promise<Count> {
   let [passed, failed] = [0, 0];
-  for (const { name, command, counts = false, coverage } of toDo) {
+  for (const { name, command, counts = false } of toDo) {
     print(`${name.padEnd(9)}`);
     const started = performance.now();
-    const { success, output } = await run(command, coverage);
+    const { success, output } = await run(command);
     const count = counts ? countTests(output) : undefined;
     // A summary is missing when the tests did not get as far as running.
     const good = success && (!counts || count?.failed === 0 && count.passed > 0);
@@ -91,31 +86,20 @@ export async function runSteps(
 
 async function run(
   [program, ...args]: Step["command"],
-  coverage: string | undefined,
 ): Promise<{ success: boolean; output: string }> {
-  const env: Record<string, string> = { NO_COLOR: "1" };
-  if (coverage !== undefined) {
-    await emptyFolder(coverage);
-    env.DENO_COVERAGE_DIR = coverage;
-  }
-  const { success, stdout, stderr } = await new Deno.Command(program, { args, env, stdin: "null" })
-    .output();
+  const { success, stdout, stderr } = await new Deno.Command(program, {
+    args,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
   const decoder = new TextDecoder();
   return { success, output: decoder.decode(stderr) + decoder.decode(stdout) };
-}
-
-async function emptyFolder(path: string): Promise<void> {
-  try {
-    await Deno.remove(path, { recursive: true });
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 if (import.meta.main) {
   const encoder = new TextEncoder();
   const print = (text: string) => void Deno.stdout.writeSync(encoder.encode(text));
-  const { passed, failed } = await runSteps(steps(Deno.args, `${Deno.cwd()}/coverage`), print);
+  const { passed, failed } = await runSteps(steps(Deno.args), print);
   print(`${passed} passed, ${failed} failed\n`);
   Deno.exit(failed === 0 ? 0 : 1);
 }

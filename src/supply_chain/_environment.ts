@@ -7,10 +7,10 @@ export type ReadVariable = (name: string) => string | undefined;
  * A variable of the environment, where reading it is permitted: asking for a permission in the middle
  * of an audit would stop it at a prompt.
  */
-export const readVariable: ReadVariable = (variable) => {
+export function readVariable(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });
   return state === "granted" ? Deno.env.get(variable) : undefined;
-};
+}
 
 /** The folder in which the platform keeps a user's caches; none when the environment names no such. */
 export function cacheFolder(

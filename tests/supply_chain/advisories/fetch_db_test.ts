@@ -397,7 +397,7 @@ Deno.test("fetchDatabase() killed in the middle leaves the old database, and the
           onProgress: () => console.log("progress") });`;
       const script = `${folder}/../script.ts`;
       await Deno.writeTextFile(script, code);
-      const child = new Deno.Command(Deno.execPath(), {
+      const child = new Deno.Command("deno", {
         args: [
           "run",
           "--no-check",
