@@ -15,40 +15,19 @@ const CDXGEN = "@cyclonedx/cdxgen@12.8.4";
 const here = (path: string) => fromFileUrl(new URL(path, import.meta.url));
 const cases = here("../../shared/cases");
 const folder = await Deno.makeTempDir({ prefix: "bartizan-bench-" });
-/** Largest resident set of each program, in MiB, as the kernel counts it. */
-const memory = new Map<string, number>();
 
-addEventListener("unload", () => {
-  Deno.removeSync(folder, { recursive: true });
-  for (const [name, peak] of memory) console.log(`peak memory  ${name.padEnd(48)} ${peak} MiB`);
-});
+addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 /** Runs a program to its end. An audit ends with 1 when it finds something, which is not a failure. */
 async function run(name: string, command: string, args: readonly string[]): Promise<void> {
-  const child = new Deno.Command(command, {
+  const { code } = await new Deno.Command(command, {
     args: [...args],
     stdin: "null",
     stdout: "null",
     stderr: "null",
     env: { CI: "true", FETCH_LICENSE: "false" },
-  }).spawn();
-  const timer = setInterval(
-    () => memory.set(name, Math.max(memory.get(name) ?? 0, peak(child.pid))),
-    10,
-  );
-  const { code } = await child.status;
-  clearInterval(timer);
+  }).output();
   if (code > 1 && code !== 3) throw new Error(`${name} ended with ${code}`);
-}
-
-/** The kernel's high-water mark of a process; 0 where there is no /proc. */
-function peak(pid: number): number {
-  try {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return Math.round(Number(status.match(/VmHWM:\s+(\d+)/)?.[1] ?? 0) / 1024);
-  } catch {
-    return 0;
-  }
 }
 
 function audit(name: string, ...args: readonly string[]): Promise<void> {
@@ -58,7 +37,9 @@ function audit(name: string, ...args: readonly string[]): Promise<void> {
 
 function bench(group: string, name: string, baseline: boolean, fn: () => Promise<void>): void {
   // Deno awaits only what is an async function itself.
-  Deno.bench(name, { group, baseline, n: 7, warmup: 1 }, async () => await fn());
+  Deno.bench(name, { group, baseline, n: 7, warmup: 1 }, async () => {
+    await fn();
+  });
 }
 
 const real = `${cases}/locks/02-fedify-dev__fedify`;
@@ -104,12 +85,10 @@ const many = await writeDatabase(folder, RECORDS);
   check("no advisories", true, "--offline");
   check("stored database of 200 advisories", false, "--db", few.index);
   check("stored database of 200,000 advisories", false, "--db", many.index);
-  Deno.bench(
-    "archive of 200,000 advisories, not stored",
-    { group, n: 1, warmup: 0 },
-    () =>
-      audit("archive of 200,000 advisories", "advisories", "--project", small, "--db", many.zip),
-  );
+  const name = "archive of 200,000 advisories, not stored";
+  Deno.bench(name, { group, n: 1, warmup: 0 }, async () => {
+    await audit(name, "advisories", "--project", small, "--db", many.zip);
+  });
 }
 
 function isThere(path: string): boolean {

@@ -53,6 +53,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   try {
     return await run(args, context);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      context.error(`error[permission]: ${printable(error.message)}\n`);
+      return 2;
+    }
     if (!(error instanceof SecurityError)) {
       // A fault of ours: the stack helps to mend it, and the exit code must not look like a verdict.
       const text = error instanceof Error ? error.stack ?? error.message : String(error);

@@ -1,5 +1,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
+import type { OsvRecord } from "../../src/supply_chain/advisories/osv.ts";
 import { audit } from "../../src/supply_chain/mod.ts";
+import { isVulnerable } from "./advisories/oracle.ts";
 
 /** Real lockfiles and advisories, which are checked against where they are present. */
 const cases = new URL("../../../shared/cases/", import.meta.url);
@@ -33,6 +35,15 @@ function readIndex(): readonly IndexRow[] | undefined {
 }
 
 const rows = readIndex() ?? [];
+const records: readonly OsvRecord[] = rows.length === 0 ? [] : readRecords();
+
+function readRecords(): OsvRecord[] {
+  return ["ghsa", "lwa", "mal", "mal-withdrawn"].flatMap((folder) => {
+    const url = new URL(`osv/${folder}/`, cases);
+    return [...Deno.readDirSync(url)]
+      .map(({ name }) => JSON.parse(Deno.readTextFileSync(new URL(name, url))));
+  });
+}
 
 for (const { folder, version, npm, jsr, remote } of rows) {
   Deno.test(`audit() accounts for every entry of the lockfile of ${folder}`, async () => {
@@ -49,7 +60,37 @@ for (const { folder, version, npm, jsr, remote } of rows) {
     for (const { check, why, package: of } of report.findings) {
       if (check === "advisories" && of) assertEquals(why[0]![0]!.startsWith("file:"), true);
     }
+    const hits = report.findings
+      .filter(({ code }) => code === "vulnerability" || code === "malicious")
+      .map(({ package: of, advisory }) => `${advisory!.id} ${of!.name}@${of!.version}`);
+    assertEquals(hits.sort(), expectedHits(folder).sort());
   });
+}
+
+/** What the specification's pseudocode finds in the npm section, read without the auditor. */
+function expectedHits(folder: string): string[] {
+  const text = Deno.readTextFileSync(new URL(`locks/${folder}/deno.lock`, cases));
+  const { npm = {}, remote = {} } = JSON.parse(text);
+  const packages = new Map<string, { name: string; version: string; shown: string }>();
+  for (const id of Object.keys(npm.packages ?? npm)) {
+    const [, name, version] = id.match(/^(@?[^@]+)@([^_]+)/)!;
+    packages.set(`${name}@${version}`, { name: name!, version: version!, shown: name! });
+  }
+  for (const address of Object.keys(remote)) {
+    const [, host, name, version] = address.match(
+      /^https:\/\/(esm\.sh)\/(?:v\d+\/)?((?:@[^/]+\/)?[^/@]+)@(\d+\.\d+\.\d+[^/?&]*)/,
+    ) ?? [];
+    if (name === undefined) continue;
+    packages.set(`${host}/${name}@${version}`, {
+      name,
+      version: version!,
+      shown: `${host}/${name}`,
+    });
+  }
+  return records.flatMap((record) =>
+    [...packages.values()].filter(({ name, version }) => isVulnerable(record, name, version))
+      .map(({ shown, version }) => `${record.id} ${shown}@${version}`)
+  );
 }
 
 Deno.test("the index of real lockfiles is read whole when it is present", () => {

@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { runCli } from "../../src/supply_chain/cli.ts";
 import { VERSION } from "../../src/supply_chain/_version.ts";
 import denoJson from "../../deno.json" with { type: "json" };
-import { SHA256, SHA512, temporaryProject } from "./_fixture.ts";
+import { SHA256, SHA512, temporaryProject } from "./fixture.ts";
 
 async function run(...args: readonly string[]) {
   let [out, error] = ["", ""];

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { audit, type AuditReport } from "../../src/supply_chain/mod.ts";
 import { CODES } from "../../src/supply_chain/codes.ts";
-import { SHA256, SHA512, temporaryProject } from "./_fixture.ts";
+import { SHA256, SHA512, temporaryProject } from "./fixture.ts";
 
 type Files = Readonly<Record<string, unknown>>;
 

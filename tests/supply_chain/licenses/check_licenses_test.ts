@@ -2,7 +2,7 @@ import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/ass
 import list from "spdx-license-list/full.js";
 import { runAudit } from "../../../src/supply_chain/audit.ts";
 import type { Finding } from "../../../src/supply_chain/report.ts";
-import { SHA512, temporaryProject } from "../_fixture.ts";
+import { SHA512, temporaryProject } from "../fixture.ts";
 
 const MIT = list["MIT"]!.licenseText;
 

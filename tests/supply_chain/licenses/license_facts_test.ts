@@ -10,7 +10,7 @@ import {
   readLicenseFacts,
   type ReadLicenseFactsOptions,
 } from "../../../src/supply_chain/licenses/license_facts.ts";
-import { temporaryProject } from "../_fixture.ts";
+import { temporaryProject } from "../fixture.ts";
 
 const MIT = list["MIT"]!.licenseText;
 const APACHE = list["Apache-2.0"]!.licenseText;

@@ -3,7 +3,7 @@ import { buildGraph } from "../../../src/supply_chain/project/build_graph.ts";
 import { parseLockfile } from "../../../src/supply_chain/project/lockfile.ts";
 import { PathFinder } from "../../../src/supply_chain/project/paths.ts";
 import { readProject } from "../../../src/supply_chain/project/read_project.ts";
-import { temporaryProject } from "../_fixture.ts";
+import { temporaryProject } from "../fixture.ts";
 
 async function graphOf(files: Readonly<Record<string, unknown>>) {
   await using folder = await temporaryProject(files);

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { SecurityError } from "../../../src/errors.ts";
 import { readProject } from "../../../src/supply_chain/project/read_project.ts";
-import { temporaryProject } from "../_fixture.ts";
+import { temporaryProject } from "../fixture.ts";
 
 const specifiers = (
   { configs }: Awaited<ReturnType<typeof readProject>>,
