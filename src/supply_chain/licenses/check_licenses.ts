@@ -190,13 +190,20 @@ class LicenseJudge {
           help: clarify,
         };
       case "not-installed":
+        if (node.foreign) {
+          // No install on this machine would bring it, so the audit of another has to tell.
+          return {
+            code: "unlicensed",
+            severity: severity && "note",
+            message: `${name} is for another platform, so that its licence is not known here`,
+            help: `Audit on that platform as well. ${clarify}`,
+          };
+        }
         return {
           code: "unlicensed",
           severity,
           message: `${name} is not installed, so that its licence is not known`,
-          help: `Run deno install. If it is not meant for this machine: ${
-            clarify[0]!.toLowerCase() + clarify.slice(1)
-          }`,
+          help: `Run deno install, or: ${clarify[0]!.toLowerCase() + clarify.slice(1)}`,
         };
       default:
         return {

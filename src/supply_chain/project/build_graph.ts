@@ -2,7 +2,7 @@
 import semver from "semver";
 import type { FindingLocation } from "../report.ts";
 import type { NodeKind, PackageGraph, PackageNode } from "./graph.ts";
-import type { Lockfile } from "./lockfile.ts";
+import type { LockedNpm, Lockfile } from "./lockfile.ts";
 import { parseNpmId } from "./npm_id.ts";
 import type { ConfigFile, DeclaredDependency, Project } from "./project.ts";
 import { groupOf, type RemoteGroup } from "./remote_group.ts";
@@ -123,6 +123,7 @@ class GraphBuilder {
         npm: { name, version },
         lockKey: ["npm", entry.id] as const,
         ...(entry.tarball !== undefined && { tarball: entry.tarball }),
+        ...(isForeign(entry) && { foreign: true }),
       };
       const node = this.#node("npm", `npm:${name}@${version}`, name, version, extra);
       node.entries++;
@@ -318,7 +319,7 @@ class GraphBuilder {
     label: string,
     name: string,
     version: string,
-    extra: Pick<PackageNode, "npm" | "lockKey" | "tarball" | "url"> = {},
+    extra: Pick<PackageNode, "npm" | "lockKey" | "tarball" | "url" | "foreign"> = {},
   ): Draft {
     let node = this.#nodes.get(label);
     if (node === undefined) {
@@ -363,6 +364,19 @@ class GraphBuilder {
 const OF_DENO_ITSELF = "npm:@types/node@*";
 
 const KIND_ORDER: readonly NodeKind[] = ["config", "npm", "jsr", "https", "link"];
+
+/** Node's names of this system and processor, as the lockfile has them. */
+const HERE = {
+  os: Deno.build.os === "windows" ? "win32" : Deno.build.os,
+  cpu: Deno.build.arch === "x86_64" ? "x64" : "arm64",
+};
+
+function isForeign({ os, cpu }: LockedNpm): boolean {
+  const isFor = (list: readonly string[], here: string) =>
+    list.length === 0 || list.includes(here) ||
+    (list.every((name) => name.startsWith("!")) && !list.includes(`!${here}`));
+  return !isFor(os, HERE.os) || !isFor(cpu, HERE.cpu);
+}
 
 function labelOf(group: RemoteGroup): string {
   return `https:${group.name}${group.version === "" ? "" : `@${group.version}`}`;

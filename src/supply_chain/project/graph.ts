@@ -30,6 +30,8 @@ export interface PackageNode {
   readonly tarball?: string;
   /** First file of an `https` group. */
   readonly url?: string;
+  /** For other systems or processors than this one, so that it is not installed here. */
+  readonly foreign?: boolean;
   readonly dependencies: readonly PackageNode[];
   readonly dependents: readonly PackageNode[];
   /** Reached only through development dependencies. */

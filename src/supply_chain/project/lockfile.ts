@@ -26,6 +26,10 @@ export interface LockedNpm {
   readonly deprecated: boolean;
   readonly scripts: boolean;
   readonly tarball: string | undefined;
+  /** Operating systems that it is for, in Node's names; `!name` excludes one. Empty: all. */
+  readonly os: readonly string[];
+  /** Processors that it is for, likewise. */
+  readonly cpu: readonly string[];
 }
 
 /** A package of JSR, as the lockfile has it. */
@@ -242,6 +246,8 @@ function readNpm(
       deprecated: field(entry, "deprecated") === true,
       scripts: field(entry, "scripts") === true,
       tarball: reader.string(entry, "tarball", path),
+      os: reader.list(entry, "os", path),
+      cpu: reader.list(entry, "cpu", path),
     });
   }
   return npm;

@@ -183,3 +183,20 @@ Deno.test("PathFinder stays bounded when there are more paths than can be listed
   assertEquals(new PathFinder(graph).all(last, 100).length <= 100, true);
   assertEquals(new PathFinder(graph).shortest(last).length, 61);
 });
+
+Deno.test("buildGraph() marks what is for other platforms only", async () => {
+  const graph = await graphOf({
+    "deno.lock": {
+      version: "5",
+      npm: {
+        "anywhere@1.0.0": { os: [], cpu: [] },
+        "elsewhere@1.0.0": { os: ["sunos"] },
+        "excluded@1.0.0": { os: ["!linux", "!darwin", "!win32", "!android", "!freebsd"] },
+        "here@1.0.0": { os: ["!sunos"], cpu: ["x64", "arm64"] },
+        "processor@1.0.0": { cpu: ["mips"] },
+      },
+    },
+  });
+  const foreign = graph.packages.filter(({ foreign }) => foreign);
+  assertEquals(foreign.map(({ name }) => name), ["elsewhere", "excluded", "processor"]);
+});
