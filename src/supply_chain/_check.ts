@@ -19,7 +19,10 @@ export interface CheckContext {
   why(node: PackageNode): readonly (readonly string[])[];
   /** Whether a file of the project declares it. */
   isDirect(node: PackageNode): boolean;
-  /** Whether every inclusion path goes through the file or package with this label. */
+  /**
+   * Whether every inclusion path goes through a package with this label, or through a file of the
+   * project with this path or below this folder.
+   */
   isOnlyThrough(node: PackageNode, label: string): boolean;
 }
 

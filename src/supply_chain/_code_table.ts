@@ -115,6 +115,12 @@ export const LICENSES: readonly Row[] = [
     "Remove the entry.",
   ],
   [
+    "license-clarification-not-encountered",
+    "warning",
+    "An entry of licenses.clarify matches no package.",
+    "Remove the entry, or correct what it names.",
+  ],
+  [
     "missing-clarification-file",
     "warning",
     "licenses.clarify names a licence file that the package does not have, so it was not applied.",
@@ -146,6 +152,12 @@ export const BANS: readonly Row[] = [
     "error",
     "bans.allow is not empty and does not name the package.",
     "Add it to bans.allow after a look at it, or remove it.",
+  ],
+  [
+    "unmatched-allow",
+    "warning",
+    "An entry of bans.allow or bans.allow-build-scripts matches no package.",
+    "Remove the entry, or correct what it names: it would let in what may bear that name one day.",
   ],
   [
     "duplicate",
@@ -199,7 +211,8 @@ export const BANS: readonly Row[] = [
     "install-script-not-allowed",
     "warning",
     "The package has install scripts, and neither deno.json's allowScripts nor " +
-    "bans.allow-build-scripts names it.",
+    "bans.allow-build-scripts names it; or an entry of allowScripts names no package. `true` names " +
+    "none, and an entry may leave out npm:.",
     "Read what the scripts do; allow the package in deno.json if it needs them, or replace it.",
   ],
 ];
@@ -319,6 +332,13 @@ export const INTEGRITY: readonly Row[] = [
     "The lockfile has a field that this release does not know, so that it may mean something that " +
     "was not checked.",
     "Update the auditor.",
+  ],
+  [
+    "malformed-entry",
+    "error",
+    "A name or version in the lockfile is one that its registry could not have, such as v1.0.0 or " +
+    "%65vil. Deno takes it for a package that other readers of the file do not see there.",
+    "Delete the entry and run `deno install`; find out how it came there.",
   ],
   [
     "duplicate-key",

@@ -1,22 +1,24 @@
 import { SecurityError, type SecurityErrorCode } from "../errors.ts";
 
-/** C0, DEL, C1, bidirectional controls, zero-width characters and line separators. */
-const UNPRINTABLE =
-  // deno-lint-ignore no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+/**
+ * Controls, bidirectional and other format characters, line separators, lone surrogates, and all that
+ * shows as nothing: tags, variation selectors, the Hangul fillers and the empty braille pattern.
+ */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 /**
  * Text that a terminal, a log or a code-scanning page may show.
  *
  * A package name is chosen by whoever wrote the lockfile: `\x1b[2J` in it would clear the reader's
- * screen, and a bidirectional override would reorder the line.
+ * screen, a bidirectional override would reorder the line, and with invisible characters two names
+ * would look alike.
  */
 export function printable(text: string, maxLength = 2000): string {
   const cut = text.length > maxLength ? text.slice(0, maxLength) + "…" : text;
-  return cut.replace(
-    UNPRINTABLE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return cut.replace(UNPRINTABLE, (character) => {
+    const code = character.codePointAt(0)!.toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
 }
 
 /** Lines of a text, for turning offsets into places. */

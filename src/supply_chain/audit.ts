@@ -24,6 +24,7 @@ import { buildGraph, type BuiltGraph } from "./project/build_graph.ts";
 import type { PackageGraph, PackageNode } from "./project/graph.ts";
 import { type Lockfile, MAX_LOCKFILE_BYTES, parseLockfile } from "./project/lockfile.ts";
 import { PathFinder } from "./project/paths.ts";
+import { parseRequest } from "./project/specifier.ts";
 import type { Project } from "./project/project.ts";
 import { readProject } from "./project/read_project.ts";
 import { readSourceImports, type SourceImport } from "./project/source_imports.ts";
@@ -128,9 +129,11 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
   const needsImports = policy.graph.devPaths.length > 0 ||
     (checks.includes("sources") && policy.sources.undeclared !== "allow");
   const imports = needsImports ? await readSourceImports(root) : [];
-  const built = buildGraph(project, lock, developmentAliases(policy, imports));
+  const built = buildGraph(project, lock, {
+    developmentAliases: developmentAliases(policy, imports),
+  });
   const graph = withoutExcluded(built, policy);
-  const paths = new PathFinder(graph);
+  const paths = new PathFinder(built);
   const context: CheckContext = {
     project,
     graph,
@@ -153,7 +156,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     source = opened.source;
     const result = await checkAdvisories(context, { ...opened, denoDir: denoFolder(env) });
     parts.push(result.findings);
-    incomplete.push(...result.incomplete);
+    incomplete.push(...result.incomplete, ...unknownVersions(project, lock, built));
     for (const [node, reason] of result.unchecked) unchecked.set(node, reason);
   }
   if (checks.includes("licenses")) {
@@ -164,7 +167,13 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
   if (checks.includes("bans")) parts.push(checkBans(context, built));
   if (checks.includes("sources")) parts.push(checkSources(context, { ...built, imports }));
   if (checks.includes("integrity")) {
-    parts.push(checkIntegrity(context, { lock, lockPath: options.lock ?? "deno.lock", built }));
+    parts.push(
+      checkIntegrity(context, {
+        lock,
+        lockPath: relative(project.root, lockPath ?? join(project.root, "deno.lock")),
+        built,
+      }),
+    );
   }
   const notes = policy.notes.filter(({ check }) => checks.includes(check));
   parts.push(notes.map(({ file, line, column, ...note }) => ({
@@ -283,6 +292,35 @@ function withBaseline(
   if (text !== undefined) return applyBaseline(findings, text, { path, checks });
   if (policy.baseline === undefined) return findings;
   throw new SecurityError("policy-invalid", `there is no baseline ${printable(path)}`);
+}
+
+/**
+ * npm packages that the project asks for and whose version no lockfile tells, so that no advisory can be
+ * compared with it. Where another version of the name is locked, that is what is installed.
+ */
+function unknownVersions(
+  { configs }: Project,
+  lock: Lockfile | null,
+  { unlocked, missing, packages, linked }: BuiltGraph,
+): readonly Incomplete[] {
+  const locked = new Set(packages.filter(({ kind }) => kind === "npm").map(({ name }) => name));
+  const declared = lock === null
+    ? configs.flatMap(({ dependencies }) => dependencies)
+    : unlocked.map(({ declared }) => declared);
+  // Members of the workspace answer for themselves.
+  for (const { value } of configs) if (typeof value["name"] === "string") locked.add(value["name"]);
+  const names = new Set<string>();
+  for (const { specifier } of declared) {
+    const request = parseRequest(specifier);
+    if (request?.kind !== "npm" || linked.has(`npm:${request.name}`)) continue;
+    if (!locked.has(request.name)) names.add(request.name);
+  }
+  for (const { to } of missing) names.add(to);
+  if (names.size === 0) return [];
+  const reason = lock === null
+    ? "there is no lockfile, so the versions in use are not known"
+    : "the lockfile does not have packages that the project asks for";
+  return [{ check: "advisories", reason, packages: names.size }];
 }
 
 /** The advisories to use, or why there are none. */

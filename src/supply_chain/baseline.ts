@@ -1,4 +1,9 @@
+import { basename } from "@std/path/basename";
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { SEPARATOR } from "@std/path/constants";
 import { SecurityError } from "../errors.ts";
+import { replaceFile } from "./_replace_file.ts";
 import { printable } from "./_text.ts";
 import { type AuditReport, type Check, CHECKS, type Finding } from "./report.ts";
 
@@ -60,6 +65,46 @@ export function writeBaseline(report: Pick<AuditReport, "findings">): string {
   }
   const findings = [...entries].sort(([a], [b]) => a < b ? -1 : 1).map(([, entry]) => entry);
   return JSON.stringify({ version: 1, findings }, null, 2) + "\n";
+}
+
+/**
+ * Writes a baseline into the project, and nowhere else.
+ *
+ * The project may be a stranger's: neither a link in the place of the file nor one among the folders
+ * above it may lead the text to a file of the user.
+ *
+ * Requires `--allow-read` and `--allow-write` for the project.
+ *
+ * @param root Folder of the project.
+ * @param path The baseline relative to it.
+ * @throws {SecurityError} `output-refused` when it lies outside of the project, is a symbolic link or
+ *   anything else than a file, or cannot be written.
+ */
+export async function saveBaseline(root: string, path: string, text: string): Promise<void> {
+  const refuse = (why: string, cause?: unknown): never => {
+    throw new SecurityError("output-refused", `cannot write ${printable(path)}${why}`, { cause });
+  };
+  try {
+    const target = join(root, path);
+    const inside = (await Deno.realPath(root)).replace(/[\\/]$/, "") + SEPARATOR;
+    const folder = await Deno.realPath(dirname(target));
+    if (!`${folder}${SEPARATOR}`.startsWith(inside)) {
+      return refuse(": its folder lies outside of the project");
+    }
+    // In the folder's resolved path no link can be put in its place any more.
+    const file = join(folder, basename(target));
+    const present = await Deno.lstat(file).catch((error) => {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    });
+    if (present?.isSymlink) return refuse(": it is a symbolic link");
+    if (present !== undefined && !present.isFile) return refuse(": it is no file");
+    await replaceFile(file, text);
+  } catch (error) {
+    const isOurs = error instanceof SecurityError || error instanceof Deno.errors.NotCapable;
+    if (isOurs) throw error;
+    refuse("", error);
+  }
 }
 
 /**

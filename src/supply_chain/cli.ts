@@ -8,6 +8,7 @@ import { VERSION } from "./_version.ts";
 import type { DownloadProgress } from "./advisories/fetch_db.ts";
 import { type AuditOptions, type AuditResult, BASELINE_FILE, runAudit } from "./audit.ts";
 import { OUTPUT_FORMATS, type OutputFormat, parseFormat } from "./output/format.ts";
+import type { WhyRow } from "./output/why.ts";
 import { parsePackageSpec, specMatches } from "./policy/package_spec.ts";
 import { type Check, CHECKS } from "./report.ts";
 
@@ -103,7 +104,7 @@ async function run(args: readonly string[], context: CliContext): Promise<number
       return 0;
     }
     case "why":
-      return await why(one("the name of a package"), options, context);
+      return await why(one("the name of a package"), options, values.format, context);
     case "list":
       return await list(options, values.format, context);
     case "fetch":
@@ -241,7 +242,19 @@ async function write(path: string, text: string): Promise<void> {
 /** How many paths `why` prints at most for one package. */
 const MAX_PATHS = 100;
 
-async function why(name: string, options: AuditOptions, context: CliContext): Promise<number> {
+/** The format of a command that prints packages, of which SARIF and CycloneDX have no notion. */
+function packageFormat(command: string, format: string | undefined): "human" | "json" {
+  if (format === undefined || format === "human" || format === "json") return format ?? "human";
+  throw usage(`${command} prints human or json`);
+}
+
+async function why(
+  name: string,
+  options: AuditOptions,
+  formatName: string | undefined,
+  context: CliContext,
+): Promise<number> {
+  const format = packageFormat("why", formatName);
   let spec;
   try {
     spec = parsePackageSpec(name);
@@ -254,26 +267,29 @@ async function why(name: string, options: AuditOptions, context: CliContext): Pr
     const near = didYouMean(name, graph.packages.map((node) => node.name));
     throw usage(`the project does not depend on ${printable(name, 100)}${near}`);
   }
-  const { formatWhy } = await import("./output/why.ts");
-  for (const node of nodes) {
-    const found = paths.all(node, MAX_PATHS);
-    context.out(`${printable(node.label)}${node.dev ? " (development only)" : ""}\n`);
-    context.out(formatWhy(found, context));
-    if (found.length === MAX_PATHS) {
-      context.out(`  (the first ${MAX_PATHS} paths; there may be more)\n`);
-    }
+  const { formatWhy, formatWhyJson } = await import("./output/why.ts");
+  const rows = nodes.map(({ label, dev }, index): WhyRow => {
+    const found = paths.all(nodes[index]!, MAX_PATHS);
+    return { package: label, dev, paths: found, complete: found.length < MAX_PATHS };
+  });
+  if (format === "json") {
+    context.out(formatWhyJson(rows));
+    return 0;
+  }
+  for (const { package: label, dev, paths, complete } of rows) {
+    context.out(`${printable(label)}${dev ? " (development only)" : ""}\n`);
+    context.out(formatWhy(paths, context));
+    if (!complete) context.out(`  (the first ${MAX_PATHS} paths; there may be more)\n`);
   }
   return 0;
 }
 
 async function list(
   options: AuditOptions,
-  format: string | undefined,
+  formatName: string | undefined,
   context: CliContext,
 ): Promise<number> {
-  if (format !== undefined && format !== "human" && format !== "json") {
-    throw usage("list prints human or json");
-  }
+  const format = packageFormat("list", formatName);
   const { graph, licenses } = await runAudit({ ...options, checks: ["licenses"] });
   const rows = graph.packages.map((node) => ({
     package: node.label,
@@ -328,31 +344,35 @@ function progressBar(context: CliContext): (progress: DownloadProgress) => void 
 }
 
 async function init(options: AuditOptions, context: CliContext): Promise<number> {
-  // The policy that is about to be written must not depend on an earlier one.
-  const { initProject } = await import("./init.ts");
+  const { AUDIT_TASK, initProject } = await import("./init.ts");
   const { initFacts } = await import("./_init_facts.ts");
   const result = await runAudit({ ...options, checks: ["licenses"] });
-  const { policy, config } = await initProject({
+  const { policy, config, hasTask } = await initProject({
     root: result.project.root,
     facts: initFacts(result),
   });
-  context.out(`wrote ${policy.path}\n`);
+  context.out(policy ? `wrote ${policy.path}\n` : "deny.toml exists already and stays as it is\n");
   if (config !== null) context.out(`added the task "audit" to ${config.path}\n`);
-  context.out("Next: deno task audit\n");
+  if (!hasTask) context.out("there is no deno.json to add the task to\n");
+  context.out(`Next: ${hasTask ? "deno task audit" : AUDIT_TASK}\n`);
   return 0;
 }
 
 async function baseline(options: AuditOptions, context: CliContext): Promise<number> {
   const { report, project, policy } = await runAudit({ ...options, ignoreBaseline: true });
-  if (report.incomplete.length > 0 && report.exitCode === 3) {
-    // What was not looked at would seem accepted, and pass as new the day it is.
+  const mustBeComplete = policy.advisories.incomplete === "deny" || options.requireComplete;
+  if (report.incomplete.length > 0 && mustBeComplete) {
+    // What was not looked at would seem accepted, and pass as new the day it is. The exit code does
+    // not tell: with an error among the findings it is 1.
     context.error("the audit is incomplete; the baseline was not written\n");
     return 3;
   }
-  const { writeBaseline } = await import("./baseline.ts");
+  const { saveBaseline, writeBaseline } = await import("./baseline.ts");
   const path = policy.baseline ?? BASELINE_FILE;
-  await write(resolve(project.root, path), writeBaseline(report));
+  await saveBaseline(project.root, path, writeBaseline(report));
   const { error, warning } = report.summary;
-  context.out(`wrote ${path}: ${error} errors and ${warning} warnings are accepted from now on\n`);
+  context.out(
+    `wrote ${printable(path)}: ${error} errors and ${warning} warnings are accepted from now on\n`,
+  );
   return 0;
 }

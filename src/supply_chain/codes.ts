@@ -46,7 +46,7 @@ export const CODES: readonly CodeEntry[] = [
   ...rows(CHECKS, EVERYWHERE),
 ];
 
-/** The entry of a code, or `undefined`. */
+/** The entry of a code by its exact name, or `undefined`. */
 export function findCode(code: string): CodeEntry | undefined {
   return CODES.find((entry) => entry.code === code);
 }
@@ -54,13 +54,15 @@ export function findCode(code: string): CodeEntry | undefined {
 /**
  * What a diagnostic code means and what to do about it, in a few lines.
  *
- * @param code The code, as a finding carries it.
+ * @param code The code, as a finding carries it, or with its check: `advisories/vulnerability`.
  * @throws {SecurityError} `usage` for a code that does not exist, with the nearest that does.
  */
 export function explainCode(code: string): string {
-  const entry = findCode(code);
-  if (entry === undefined) {
-    const near = didYouMean(code, CODES.map(({ code }) => code));
+  // The human report prints `check/code`.
+  const [, check, name = code] = /^([a-z]+)\/(.*)$/.exec(code) ?? [];
+  const entry = findCode(name);
+  if (entry === undefined || !(check === undefined || entry.checks.some((it) => it === check))) {
+    const near = didYouMean(name, CODES.map(({ code }) => code));
     throw new SecurityError("usage", `there is no code "${printable(code, 60)}"${near}`);
   }
   const checks = entry.checks.length === CHECKS.length ? "every check" : entry.checks.join(", ");

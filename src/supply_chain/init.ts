@@ -6,6 +6,7 @@ import {
   parseTree,
 } from "jsonc-parser";
 import { SecurityError } from "../errors.ts";
+import { replaceFile } from "./_replace_file.ts";
 import { printable, readText } from "./_text.ts";
 import { VERSION } from "./_version.ts";
 import {
@@ -60,6 +61,16 @@ export interface InitPlan {
   readonly config: InitConfig | null;
 }
 
+/** What `audit init` has written. */
+export interface InitResult {
+  /** The new policy, or `null` when there was one. */
+  readonly policy: InitConfig | null;
+  /** The changed deno.json, or `null` when nothing was added to it. */
+  readonly config: InitConfig | null;
+  /** Whether there is a deno.json or deno.jsonc, which has the task now. */
+  readonly hasTask: boolean;
+}
+
 /** Options of {@linkcode initProject}. */
 export interface InitProjectOptions {
   /** Folder of the project. */
@@ -92,15 +103,16 @@ export function planInit(facts: InitFacts, config?: InitConfig): InitPlan {
 /**
  * Writes a deny.toml that fits the project and adds the task `audit` to its deno.json or deno.jsonc.
  *
- * Comments and format of deno.json stay as they are, and so does a task `audit` that it has.
+ * Comments and format of deno.json stay as they are, and so does a task `audit` or a policy that the
+ * project has.
  *
  * Requires `--allow-read` and `--allow-write` for the folder of the project.
  *
  * @returns What was written.
- * @throws {SecurityError} `output-refused` when there is a deny.toml, or deno.json is a symbolic link;
- *   then nothing is written. `project-unreadable` when deno.json cannot be understood.
+ * @throws {SecurityError} `output-refused` when there is a deny.toml and no task to add, or deno.json is
+ *   a symbolic link; then nothing is written. `project-unreadable` when deno.json cannot be understood.
  */
-export async function initProject(options: InitProjectOptions): Promise<InitPlan> {
+export async function initProject(options: InitProjectOptions): Promise<InitResult> {
   const { root, facts, write = writeFile } = options;
   let config: InitConfig | undefined;
   for (const path of ["deno.json", "deno.jsonc"]) {
@@ -118,37 +130,40 @@ export async function initProject(options: InitProjectOptions): Promise<InitPlan
     // The file that it points to may belong to another project.
     throw new SecurityError("output-refused", `${plan.config.path} is a symbolic link`);
   }
+  let isNew = true;
   try {
     await write(`${root}/${plan.policy.path}`, plan.policy.text, { createNew: true });
   } catch (cause) {
     if (!(cause instanceof Deno.errors.AlreadyExists)) throw cause;
-    throw new SecurityError(
-      "output-refused",
-      `${plan.policy.path} exists already and is not overwritten; nothing was changed`,
-      { cause },
-    );
+    if (plan.config === null) {
+      throw new SecurityError(
+        "output-refused",
+        `${plan.policy.path} exists already and is not overwritten; ` +
+          (config === undefined
+            ? "there is no deno.json to add the task to"
+            : `${config.path} has a task audit already`),
+        { cause },
+      );
+    }
+    isNew = false;
   }
   if (plan.config !== null) {
     await write(`${root}/${plan.config.path}`, plan.config.text, { createNew: false });
   }
-  return plan;
+  return {
+    policy: isNew ? plan.policy : null,
+    config: plan.config,
+    hasTask: config !== undefined,
+  };
 }
 
-/** Replaces a file in one step, so that an interruption leaves the old one or the new one. */
 async function writeFile(
   path: string,
   text: string,
   { createNew }: { readonly createNew: boolean },
 ): Promise<void> {
-  if (createNew) return await Deno.writeTextFile(path, text, { createNew });
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    await Deno.writeTextFile(temporary, text, { createNew: true });
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
+  if (createNew) await Deno.writeTextFile(path, text, { createNew });
+  else await replaceFile(path, text);
 }
 
 /** The text with the task added, or `undefined` when it has one. */

@@ -136,3 +136,34 @@ Deno.test("audit() stops when its signal is aborted", async () => {
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => audit({ project: project.path, signal, fetch, env }), Error, "enough");
 });
+
+Deno.test("audit() is incomplete when it cannot tell which versions are in use", async () => {
+  const imports = { a: "npm:a1@1.0.0", std: "jsr:@std/path@1" };
+  const record = { id: "GHSA-1", affected: [{ package: { ecosystem: "npm", name: "z" } }] };
+  const cases: readonly (readonly [lock: unknown, packages: number])[] = [
+    [undefined, 1],
+    [{ version: "5" }, 1],
+    [{ version: "5", specifiers: { "npm:a1@1.0.0": "1.0.0" } }, 2],
+    [{ version: "5", npm: { "b1@1.0.0": { integrity: SHA512, dependencies: ["c1@1.0.0"] } } }, 2],
+    // Another version of the name is locked: that one is installed, and checked.
+    [{ version: "5", npm: { "a1@2.0.0": { integrity: SHA512 } } }, 0],
+  ];
+  for (const [deno, packages] of cases) {
+    await using project = await temporaryProject({
+      "deno.json": { imports },
+      ...(deno !== undefined && { "deno.lock": deno }),
+      "db/1.json": record,
+    });
+    const report = await audit({
+      project: project.path,
+      db: join(project.path, "db"),
+      checks: ["advisories"],
+      env,
+    });
+    assertEquals(
+      report.incomplete.map(({ packages }) => packages),
+      packages === 0 ? [] : [packages],
+    );
+    assertEquals(report.exitCode, packages === 0 ? 0 : 3);
+  }
+});

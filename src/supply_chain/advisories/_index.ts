@@ -67,7 +67,7 @@ class IndexSource implements AdvisorySource {
   }
 
   get description(): string {
-    return `stored database (${this.#state.header.records} advisories)`;
+    return `database of ${this.#state.header.records} advisories`;
   }
 
   get fetched(): string {

@@ -2,16 +2,24 @@ import { SecurityError } from "../../errors.ts";
 import { printable } from "../_text.ts";
 import type { OsvRecord } from "./osv.ts";
 import { looksLikeRecord, readRecord } from "./_read_record.ts";
-import { DamagedEntry, readZipDirectory, ZipReader } from "./_zip.ts";
+import { DamagedArchive, DamagedEntry, readZipDirectory, ZipReader } from "./_zip.ts";
 
 /** How much of a database is read. */
 export interface DatabaseLimits {
-  /** Largest JSON file, in an archive after inflation, in bytes. @default {67108864} */
+  /** Largest JSON file, in bytes. @default {67108864} */
   readonly maxFileBytes?: number;
+  /** Largest JSON file in an archive, after inflation, in bytes: it holds one record. @default {4194304} */
+  readonly maxRecordBytes?: number;
   /** All JSON files together, in bytes. @default {8589934592} */
   readonly maxTotalBytes?: number;
   /** Number of files. @default {2000000} */
   readonly maxFiles?: number;
+}
+
+/** Options of {@linkcode readDatabase}. */
+export interface ReadDatabaseOptions extends DatabaseLimits {
+  /** How errors call what is read. @default {path} */
+  readonly name?: string;
 }
 
 /** What was read besides the records. */
@@ -20,11 +28,14 @@ export interface DatabaseFacts {
   readonly invalid: number;
   /** Those of them that an archive does not hold as they were put into it. */
   readonly damaged: number;
-  /** When the newest file was written, in milliseconds since 1970. */
-  readonly writtenAt: number;
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
+/**
+ * `{`, `[` and `,` in one JSON file: parsed, each of them is at least one value. In 60 MB of `[],` there are
+ * 20 million arrays, which take more than a gigabyte; a file of records has one in 25 bytes.
+ */
+const MAX_VALUES = 4_000_000;
 /** Folders within folders; OSV's own layout needs one. */
 const MAX_DEPTH = 32;
 
@@ -40,55 +51,58 @@ const MAX_DEPTH = 32;
 export async function readDatabase(
   path: string,
   add: (record: OsvRecord) => void,
-  limits: DatabaseLimits = {},
+  options: ReadDatabaseOptions = {},
 ): Promise<DatabaseFacts> {
-  const reading = new Reading(add, limits);
+  const { name = path, ...limits } = options;
+  const reading = new Reading(add, { path, name: printable(name), limits });
   try {
-    await reading.read(path);
+    await reading.read();
   } catch (cause) {
     if (cause instanceof SecurityError) throw cause;
     const what = cause instanceof Deno.errors.NotFound ? "does not exist" : "cannot be read";
-    throw unreadable(`the advisory database ${baseName(path)} ${what}`, cause);
+    throw unreadable(`the advisory database ${printable(name)} ${what}`, cause);
   }
-  const { invalid, damaged, writtenAt } = reading;
-  return { invalid, damaged, writtenAt };
-}
-
-/** The last part of a path, as errors name it: they must not tell where things are. */
-export function baseName(path: string): string {
-  return printable(path.split(/[/\\]/).findLast((part) => part !== "") ?? path, 200);
+  const { invalid, damaged } = reading;
+  return { invalid, damaged };
 }
 
 class Reading {
   readonly #add: (record: OsvRecord) => void;
+  readonly #path: string;
+  readonly #name: string;
   readonly #limits: Required<DatabaseLimits>;
   readonly #folders = new Set<string>();
   #files = 0;
   #bytes = 0;
   invalid = 0;
   damaged = 0;
-  writtenAt = 0;
 
-  constructor(add: (record: OsvRecord) => void, limits: DatabaseLimits) {
+  constructor(
+    add: (record: OsvRecord) => void,
+    { path, name, limits }: { path: string; name: string; limits: DatabaseLimits },
+  ) {
     this.#add = add;
+    this.#path = path;
+    this.#name = name;
     this.#limits = {
       maxFileBytes: 64 * 1024 ** 2,
+      maxRecordBytes: 4 * 1024 ** 2,
       maxTotalBytes: 8 * 1024 ** 3,
       maxFiles: 2_000_000,
       ...limits,
     };
   }
 
-  async read(path: string): Promise<void> {
-    if (!Deno.statSync(path).isDirectory) return await this.#file(path);
+  async read(): Promise<void> {
+    if (!Deno.statSync(this.#path).isDirectory) return await this.#file(this.#path);
     const files: string[] = [];
-    this.#list(path, files, 0);
+    this.#list(this.#path, files, 0);
     // The same order on every file system.
     for (const file of files.sort()) await this.#file(file);
   }
 
   #list(folder: string, files: string[], depth: number): void {
-    if (depth > MAX_DEPTH) throw unreadable("the advisory database is nested too deeply");
+    if (depth > MAX_DEPTH) throw this.#refuse("is nested too deeply");
     // A symbolic link may lead back up.
     const real = Deno.realPathSync(folder);
     if (this.#folders.has(real)) return;
@@ -105,23 +119,41 @@ class Reading {
 
   /** Synchronous where it can be: a promise costs more than reading a file of a record's size. */
   async #file(path: string): Promise<void> {
-    const { isFile, mtime, size } = Deno.statSync(path);
+    const { isFile, size } = Deno.statSync(path);
+    const name = this.#name + printable(path.slice(this.#path.length));
     // A device or a FIFO could block or never end.
-    if (!isFile) throw unreadable(`${baseName(path)} is not a regular file`);
-    this.writtenAt = Math.max(this.writtenAt, mtime?.getTime() ?? 0);
-    if (!/\.json$/i.test(path)) return await this.#archive(path);
-    this.#account(baseName(path), size);
-    this.#json(Deno.readFileSync(path));
+    if (!isFile) throw unreadable(`${name} is not a regular file`);
+    if (!/\.json$/i.test(path)) return await this.#archive(path, name);
+    const { maxFileBytes } = this.#limits;
+    this.#account(name, size, maxFileBytes);
+    const bytes = Deno.readFileSync(path);
+    if (valuesIn(bytes) > MAX_VALUES) {
+      throw unreadable(`${name} has more than ${MAX_VALUES} values`);
+    }
+    this.#json(bytes);
   }
 
-  async #archive(path: string): Promise<void> {
+  async #archive(path: string, name: string): Promise<void> {
     using file = await Deno.open(path, { read: true });
+    try {
+      await this.#entries(file, name);
+    } catch (error) {
+      if (!(error instanceof DamagedArchive)) throw error;
+      throw unreadable(`the advisory archive ${name} cannot be read: ${error.message}`, error);
+    }
+  }
+
+  async #entries(file: Deno.FsFile, archive: string): Promise<void> {
     const directory = await readZipDirectory(file);
     const entries = directory.entries.filter(({ name }) =>
       /(?:^|[/\\])[^./\\][^/\\]*\.json$/i.test(name)
     );
+    const { maxFileBytes, maxRecordBytes } = this.#limits;
+    const maxBytes = Math.min(maxFileBytes, maxRecordBytes);
     // What the archive declares is refused before any of it is inflated.
-    for (const { name, size } of entries) this.#account(printable(name, 100), size);
+    for (const { name, size } of entries) {
+      this.#account(`${printable(name, 100)} in ${archive}`, size, maxBytes);
+    }
     const reader = new ZipReader(file, directory);
     for (const entry of entries) {
       try {
@@ -134,19 +166,21 @@ class Reading {
     }
   }
 
-  #account(name: string, bytes: number): void {
+  #account(name: string, bytes: number, maxBytes: number): void {
     this.#files++;
     this.#bytes += bytes;
-    const { maxFiles, maxFileBytes, maxTotalBytes } = this.#limits;
-    if (bytes > maxFileBytes) {
-      throw unreadable(`${name} in the advisory database is larger than ${maxFileBytes} bytes`);
-    }
+    const { maxFiles, maxTotalBytes } = this.#limits;
     if (this.#bytes > maxTotalBytes) throw this.#over("maxTotalBytes", "bytes");
     if (this.#files > maxFiles) throw this.#over("maxFiles", "files");
+    if (bytes > maxBytes) throw unreadable(`${name} is larger than ${maxBytes} bytes`);
   }
 
   #over(limit: "maxTotalBytes" | "maxFiles", unit: string): SecurityError {
-    return unreadable(`the advisory database has more than ${this.#limits[limit]} ${unit}`);
+    return this.#refuse(`has more than ${this.#limits[limit]} ${unit}`);
+  }
+
+  #refuse(why: string): SecurityError {
+    return unreadable(`the advisory database ${this.#name} ${why}`);
   }
 
   #json(bytes: Uint8Array): void {
@@ -165,6 +199,15 @@ class Reading {
       else this.#add(record);
     }
   }
+}
+
+function valuesIn(bytes: Uint8Array): number {
+  let values = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index];
+    if (byte === 0x7b || byte === 0x5b || byte === 0x2c) values++;
+  }
+  return values;
 }
 
 function vulnsOf(value: unknown): unknown[] | undefined {

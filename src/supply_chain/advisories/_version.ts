@@ -17,6 +17,22 @@ export function parseVersion(text: string): Version | undefined {
   return version;
 }
 
+/** Most versions: their own key, found without parsing. Fifteen digits are what a number holds for certain. */
+const PLAIN = /^(?:0|[1-9]\d{0,14})(?:\.(?:0|[1-9]\d{0,14})){2}$/;
+
+/**
+ * A text that versions of equal precedence share: `1.0.0` for `v1.0.0`, `01.0.0` and `1.0.0+build`. What is
+ * no version is its own key.
+ */
+export function precedenceKey(text: string): string {
+  if (PLAIN.test(text)) return text;
+  const version = parseVersion(text);
+  if (version === undefined) return text;
+  const { major, minor, patch, prerelease } = version;
+  const identifiers = prerelease.map((identifier) => withoutZeros(String(identifier)));
+  return `${major}.${minor}.${patch}${identifiers.length > 0 ? `-${identifiers.join(".")}` : ""}`;
+}
+
 /** The bound of a range. Some records shorten `1.0.0` to `1.0` or `1`. */
 export function parseBound(text: string): Version | undefined {
   const short = /^(\d+)(\.\d+)?([-+].*)?$/.exec(text);
@@ -51,8 +67,12 @@ function compareIdentifiers(a: string, b: string): number {
     if (numeric.test(b)) return 1;
     return a < b ? -1 : a > b ? 1 : 0;
   }
-  const left = a.replace(/^0+(?=\d)/, "");
-  const right = b.replace(/^0+(?=\d)/, "");
+  const left = withoutZeros(a);
+  const right = withoutZeros(b);
   if (left.length !== right.length) return left.length - right.length;
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function withoutZeros(identifier: string): string {
+  return /^\d+$/.test(identifier) ? identifier.replace(/^0+(?=\d)/, "") : identifier;
 }

@@ -1,6 +1,3 @@
-import { SecurityError } from "../../errors.ts";
-import { printable } from "../_text.ts";
-
 /** A file in an archive, as the central directory describes it. */
 export interface ZipEntry {
   /** As written by whoever made the archive: never part of a path. */
@@ -34,13 +31,16 @@ const DEFLATED = 8;
 /** Thrown for one entry; the others can still be read. */
 export class DamagedEntry extends Error {}
 
+/** Thrown for the whole archive; the message says what is wrong with it. */
+export class DamagedArchive extends Error {}
+
 /**
  * Reads the central directory of an archive and checks that it is whole.
  *
  * Entries that overlap are refused: that is how an archive of a few megabytes comes to hold
  * petabytes.
  *
- * @throws {SecurityError} `database-unreadable`, when the file is no archive, is cut off or damaged.
+ * @throws {DamagedArchive} If the file is no archive, is cut off or damaged.
  */
 export async function readZipDirectory(file: Deno.FsFile): Promise<ZipDirectory> {
   const { size } = await file.stat();
@@ -98,6 +98,9 @@ export class ZipReader {
   async read(entry: ZipEntry): Promise<Uint8Array> {
     const header = viewOf(await this.#bytes(entry.offset, 30));
     if (header.getUint32(0, true) !== 0x04034b50) throw new DamagedEntry();
+    // Compression adds a little at most. A sparse file may declare gigabytes that it does not have on the
+    // disk, and they would be allocated to hold one record.
+    if (entry.compressedSize > entry.size + 1024 + entry.size / 100) throw new DamagedEntry();
     const skip = 30 + header.getUint16(26, true) + header.getUint16(28, true);
     const data = await this.#bytes(entry.offset + skip, entry.compressedSize);
     const { crc32, inflateRawSync } = await import("node:zlib");
@@ -213,9 +216,6 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function damaged(why: string): SecurityError {
-  return new SecurityError(
-    "database-unreadable",
-    `the advisory archive cannot be read: ${printable(why)}`,
-  );
+function damaged(why: string): DamagedArchive {
+  return new DamagedArchive(why);
 }

@@ -1,7 +1,8 @@
 import { SecurityError } from "../../errors.ts";
+import { printable } from "../_text.ts";
 import { type AdvisoryPackage, type AdvisorySource, packageKey } from "./advisory_source.ts";
 import { hasIndex, openIndex } from "./_index.ts";
-import { baseName, type DatabaseLimits, readDatabase } from "./_read_database.ts";
+import { type DatabaseLimits, readDatabase } from "./_read_database.ts";
 import { laterOf } from "./_time.ts";
 import type { OsvRecord } from "./osv.ts";
 
@@ -24,31 +25,31 @@ export async function openAdvisoryDb(
   limits: DatabaseLimits = {},
 ): Promise<AdvisorySource> {
   if (await hasIndex(path)) return await openIndex(path);
-  const source = new MemorySource(baseName(path));
-  const { invalid, writtenAt } = await readDatabase(path, (record) => source.add(record), limits);
+  const source = new MemorySource(path);
+  const { invalid } = await readDatabase(path, (record) => source.add(record), limits);
   source.invalid = invalid;
   if (source.records === 0) {
     throw new SecurityError(
       "database-unreadable",
-      `the advisory database ${baseName(path)} holds no advisory`,
+      `the advisory database ${printable(path)} holds no advisory`,
     );
   }
-  if (writtenAt > 0) source.fetched = new Date(writtenAt).toISOString();
   return source;
 }
 
 /** Records by package, as text: parsed, 200,000 of them would take several times the memory. */
 class MemorySource implements AdvisorySource {
   readonly #name: string;
-  readonly #byPackage = new Map<string, string[]>();
+  readonly #texts: string[] = [];
+  readonly #byPackage = new Map<string, number[]>();
   readonly #ecosystems = new Set<string>();
   records = 0;
   invalid = 0;
   modified?: string;
-  fetched?: string;
 
-  constructor(name: string) {
-    this.#name = name;
+  constructor(path: string) {
+    // A report may be published: it does not tell where the folder is.
+    this.#name = printable(path.split(/[/\\]/).findLast((part) => part !== "") ?? path, 200);
   }
 
   get description(): string {
@@ -66,11 +67,11 @@ class MemorySource implements AdvisorySource {
     }
     // A withdrawn record affects nothing, but its ecosystem is covered.
     if (record.withdrawn !== undefined) return;
-    const text = JSON.stringify(record);
+    const index = this.#texts.push(JSON.stringify(record)) - 1;
     for (const key of keys) {
-      const texts = this.#byPackage.get(key);
-      if (texts) texts.push(text);
-      else this.#byPackage.set(key, [text]);
+      const indices = this.#byPackage.get(key);
+      if (indices) indices.push(index);
+      else this.#byPackage.set(key, [index]);
     }
   }
 
@@ -79,11 +80,18 @@ class MemorySource implements AdvisorySource {
   }
 
   lookup(packages: readonly AdvisoryPackage[]): Promise<ReadonlyMap<string, readonly OsvRecord[]>> {
+    // A record about a thousand of the packages is in memory once.
+    const parsed = new Map<number, OsvRecord>();
+    const recordAt = (index: number): OsvRecord => {
+      // The text was made above, from a checked record.
+      const record = parsed.get(index) ?? JSON.parse(this.#texts[index]!) as OsvRecord;
+      parsed.set(index, record);
+      return record;
+    };
     const found = new Map<string, readonly OsvRecord[]>();
     for (const key of new Set(packages.map(packageKey))) {
-      const texts = this.#byPackage.get(key);
-      // The texts were made above, from checked records.
-      if (texts) found.set(key, texts.map((text) => JSON.parse(text) as OsvRecord));
+      const indices = this.#byPackage.get(key);
+      if (indices) found.set(key, indices.map(recordAt));
     }
     return Promise.resolve(found);
   }

@@ -14,7 +14,7 @@ export interface AdvisorySource {
   readonly description: string;
   /** When the newest record was last changed, in ISO 8601, where known. */
   readonly modified?: string;
-  /** When the data was put where it is read from, in ISO 8601, where known. */
+  /** When `audit fetch` stored it, in ISO 8601; absent when the data was not fetched but given. */
   readonly fetched?: string;
   /** Whether a lookup sends package names to another machine. @default {false} */
   readonly remote?: boolean;

@@ -1,12 +1,14 @@
-import { type CheckContext, IgnoreList, packageOf, policyLocation, severityOf } from "../_check.ts";
+import { type CheckContext, packageOf, severityOf } from "../_check.ts";
 import { printable } from "../_text.ts";
-import type { LintLevel, Scope } from "../policy/policy.ts";
+import type { IgnoreEntry, LintLevel, Scope } from "../policy/policy.ts";
 import type { PackageNode } from "../project/graph.ts";
 import type { Finding, FindingAdvisory, Incomplete, Severity } from "../report.ts";
+import { AdvisoryIgnores } from "./_advisory_ignores.ts";
 import { type AdvisoryPackage, type AdvisorySource, packageKey } from "./advisory_source.ts";
 import { type AdvisoryKind, classify } from "./_classify.ts";
 import { yankedPackages } from "./_jsr_yanked.ts";
 import { isPrivate } from "./_private_registry.ts";
+import { staleness } from "./_staleness.ts";
 import { highestCvss, SEVERITY_LEVELS, severityLevel } from "./cvss.ts";
 import { affectedBy, type OsvMatch, type OsvRecord } from "./osv.ts";
 
@@ -29,9 +31,6 @@ export interface AdvisoryResult {
   readonly incomplete: readonly Incomplete[];
 }
 
-/** Tolerance for clocks that differ, before a date of a database counts as made up. */
-const CLOCK_SKEW_MS = 86_400_000;
-
 /**
  * Checks the packages of a project against advisories.
  *
@@ -40,8 +39,8 @@ const CLOCK_SKEW_MS = 86_400_000;
  * list each other's identifiers for what is not the same defect.
  *
  * Names of packages whose scope an .npmrc maps to a registry of its own are not sent to a remote
- * source. A default registry that an .npmrc sets is taken for a mirror of the public one, so names
- * without such a scope are sent.
+ * source, and the result is incomplete for want of them. A default registry that an .npmrc sets is
+ * taken for a mirror of the public one, so names without such a scope are sent.
  */
 export async function checkAdvisories(
   context: CheckContext,
@@ -53,28 +52,24 @@ export async function checkAdvisories(
 class AdvisoryCheck {
   readonly #context: CheckContext;
   readonly #options: AdvisoryCheckOptions;
-  readonly #ignores: IgnoreList;
+  readonly #ignores: AdvisoryIgnores;
   readonly #findings: Finding[] = [];
   readonly #unchecked = new Map<PackageNode, string>();
   readonly #incomplete: Incomplete[] = [];
-  /** Ids of live findings, by the aliases that their records list. */
-  readonly #liveAliases = new Map<string, Set<string>>();
 
   constructor(context: CheckContext, options: AdvisoryCheckOptions) {
     this.#context = context;
     this.#options = options;
-    this.#ignores = new IgnoreList(context, "advisories");
+    this.#ignores = new AdvisoryIgnores(context);
   }
 
   async run(): Promise<AdvisoryResult> {
     await this.#publishers();
     const answered = await this.#advisories();
-    this.#staleness();
-    const { unusedIgnoredAdvisory } = this.#context.policy.advisories;
-    // What nobody looked up cannot be called unused.
-    const level = answered ? unusedIgnoredAdvisory : "allow";
-    this.#findings.push(...this.#ignores.findings("advisory-not-detected", level));
-    this.#aliasNotes();
+    const { source } = this.#options;
+    const stale = source && staleness(source, this.#context);
+    if (stale) this.#findings.push(stale);
+    this.#findings.push(...this.#ignores.findings(answered));
     return {
       findings: this.#findings,
       unchecked: this.#unchecked,
@@ -90,13 +85,17 @@ class AdvisoryCheck {
     for (const node of packages) {
       const label = printable(node.label, 300);
       if (node.deprecated) {
+        const ignore = this.#ignores.ofPublisher("deprecated", node);
         this.#report(node, "deprecated", advisories.deprecated, {
+          ignore,
           message: `${label} is deprecated by its publisher`,
           help: "Update, or move to what the publisher recommends.",
         });
       }
       if (yanked.has(node)) {
+        const ignore = this.#ignores.ofPublisher("yanked", node);
         this.#report(node, "yanked", advisories.yanked, {
+          ignore,
           message: `${label} was yanked by its publisher`,
           help: "Move to a version that is not yanked.",
         });
@@ -109,7 +108,7 @@ class AdvisoryCheck {
     const { source, sourceError } = this.#options;
     const targets = new Map<PackageNode, AdvisoryPackage>();
     let missing = 0;
-    let skipped = 0;
+    let withheld = 0;
     for (const node of this.#context.graph.packages) {
       const target = targetOf(node);
       const reason = typeof target === "string" ? target : this.#whyNot(target);
@@ -120,8 +119,8 @@ class AdvisoryCheck {
       this.#unchecked.set(node, reason!);
       // JSR is in no database today, so that it is not covered is a limit and not a failure.
       if (typeof target === "string" || target.ecosystem !== "npm") continue;
-      skipped++;
-      if (!source?.covers("npm")) missing++;
+      if (source?.covers("npm")) withheld++;
+      else missing++;
     }
     if (missing > 0) {
       const reason = source
@@ -130,7 +129,15 @@ class AdvisoryCheck {
       this.#incomplete.push({ check: "advisories", reason, packages: missing });
     }
     if (source === null) return false;
-    if (targets.size === 0) return skipped === 0;
+    // They were not checked, whoever wrote the .npmrc: one that maps a public scope elsewhere would
+    // otherwise switch its advisories off with nothing but a line in the coverage.
+    if (withheld > 0) {
+      const reason = `names of private scopes are not sent to the ${source.description}; ` +
+        "`audit fetch` stores a database that is asked about them too";
+      this.#incomplete.push({ check: "advisories", reason, packages: withheld });
+    }
+    const complete = missing === 0 && withheld === 0;
+    if (targets.size === 0) return complete;
 
     let records: ReadonlyMap<string, readonly OsvRecord[]>;
     try {
@@ -146,7 +153,7 @@ class AdvisoryCheck {
       await this.#judge(node, target, records.get(packageKey(target)) ?? []);
     }
     this.#malformed(source);
-    return skipped === 0;
+    return complete;
   }
 
   /** Why a package cannot be looked up, or `undefined` when it can. */
@@ -173,13 +180,14 @@ class AdvisoryCheck {
       const match = affectedBy(record, target);
       if (match === undefined) continue;
       const known = matches.get(record.id);
-      if (known === undefined || (known.match.kind !== "affected" && match.kind === "affected")) {
+      if (known === undefined || KINDS.indexOf(match.kind) < KINDS.indexOf(known.match.kind)) {
         matches.set(record.id, { record, match });
       }
     }
     for (const { record, match } of matches.values()) {
       if (match.kind === "affected") await this.#affected(node, record, match);
-      else await this.#undecidable(node, record, match);
+      else if (match.kind === "undecidable") await this.#undecidable(node, record, match);
+      else this.#versionless(node, record, match);
     }
   }
 
@@ -188,11 +196,12 @@ class AdvisoryCheck {
     const advisory = await advisoryOf(record, match);
     const severity = this.#severity(node, kind, advisory);
     if (severity === undefined) return;
-    const label = printable(node.label, 300);
     const about = advisory.summary === "" ? "" : `: ${advisory.summary}`;
-    this.#live(record, node);
+    const refused = kind === "malicious" && this.#ignores.refuses(record, node);
     this.#report(node, kind, severity, {
-      message: `${label} ${SAYS.get(kind)} (${record.id})${about}`,
+      ignore: kind === "malicious" ? undefined : this.#ignores.ofRecord(record, node),
+      message: `${subjectOf(node)} ${SAYS.get(kind)} (${record.id})${about}` +
+        (refused ? "; this cannot be ignored" : ""),
       help: this.#help(node, kind, match.fixed),
       advisory,
     });
@@ -200,12 +209,18 @@ class AdvisoryCheck {
 
   async #undecidable(node: PackageNode, record: OsvRecord, match: OsvMatch): Promise<void> {
     this.#unchecked.set(node, `${record.id} could not be compared with its version`);
-    this.#live(record, node);
     this.#report(node, "advisory-undecidable", "warning", {
-      message: `it is not known whether ${record.id} applies to ${printable(node.label, 300)}: ` +
-        printable(match.reason, 200),
-      help: "Read the advisory and compare by hand; ignore it with a reason if it does not apply.",
+      ignore: this.#ignores.ofRecord(record, node),
+      ...undecidableText(node, record, match),
       advisory: await advisoryOf(record, match),
+    });
+  }
+
+  /** No hit by the specification, so a note, and none that carries an advisory: those are hits. */
+  #versionless(node: PackageNode, record: OsvRecord, match: OsvMatch): void {
+    this.#report(node, "advisory-undecidable", "note", {
+      ignore: this.#ignores.ofRecord(record, node),
+      ...undecidableText(node, record, match),
     });
   }
 
@@ -247,13 +262,17 @@ class AdvisoryCheck {
     node: PackageNode,
     code: string,
     level: LintLevel | Severity,
-    { message, help, advisory }: { message: string; help: string; advisory?: FindingAdvisory },
+    { ignore, message, help, advisory }: {
+      ignore: IgnoreEntry | undefined;
+      message: string;
+      help: string;
+      advisory?: FindingAdvisory;
+    },
   ): void {
     const severity = level === "deny" || level === "warn" || level === "allow"
       ? severityOf(level)
       : level;
     if (severity === undefined) return;
-    const ignore = this.#ignores.find(advisory?.id ?? code, node);
     const location = this.#context.locate(node);
     this.#findings.push({
       check: "advisories",
@@ -266,34 +285,6 @@ class AdvisoryCheck {
       ...(location && { location }),
       help: ignore ? "Nothing, as long as the reason holds." : help,
     });
-  }
-
-  #live(record: OsvRecord, node: PackageNode): void {
-    if (this.#ignores.find(record.id, node)) return;
-    for (const alias of record.aliases ?? []) {
-      const ids = this.#liveAliases.get(alias) ?? new Set();
-      this.#liveAliases.set(alias, ids.add(record.id));
-    }
-  }
-
-  /** Ignoring by an alias does nothing; whoever wrote it should learn why the finding is still there. */
-  #aliasNotes(): void {
-    const { policy } = this.#context;
-    for (const entry of policy.advisories.ignore) {
-      const ids = [...this.#liveAliases.get(entry.id ?? "") ?? []].map((id) => printable(id));
-      if (ids.length === 0) continue;
-      const location = policyLocation(policy, entry);
-      this.#findings.push({
-        check: "advisories",
-        code: "advisory-not-detected",
-        severity: "note",
-        message: `ignore ${printable(entry.id!, 200)} names an alias, which ignores nothing: ` +
-          `the advisory found is ${ids.join(", ")}`,
-        why: [],
-        ...(location && { location }),
-        help: `Read the advisory; if the reason holds for it too, ignore ${ids.join(", ")}.`,
-      });
-    }
   }
 
   /** Records that say nothing may have been about one of the packages. */
@@ -309,27 +300,6 @@ class AdvisoryCheck {
       help: "Fetch the database again, or repair the records.",
     });
   }
-
-  #staleness(): void {
-    const { source } = this.#options;
-    if (source === null || source.remote) return;
-    const now = this.#context.now.getTime();
-    // A record dated into the future must not keep a database fresh for ever.
-    const times = [source.modified, source.fetched].map((time) => Date.parse(time ?? ""))
-      .filter((time) => time <= now + CLOCK_SKEW_MS);
-    const age = (now - Math.max(...times)) / 1000;
-    const limit = this.#context.policy.advisories.maximumDbStalenessSeconds;
-    if (times.length === 0 || age <= limit) return;
-    this.#findings.push({
-      check: "advisories",
-      code: "database-stale",
-      severity: "error",
-      message: `${printable(source.description, 300)} is ${Math.floor(age / 86_400)} days old; ` +
-        `the policy allows ${Math.floor(limit / 86_400)}`,
-      why: [],
-      help: "Run `audit fetch`, or raise advisories.maximum-db-staleness.",
-    });
-  }
 }
 
 const NO_SOURCE = "there is no source of advisories";
@@ -341,6 +311,31 @@ const SAYS: ReadonlyMap<AdvisoryKind, string> = new Map([
   ["unsound", "is unsound"],
   ["notice", "has a notice"],
 ]);
+
+/** Of two copies of a record, what the first of these says holds. */
+const KINDS: readonly OsvMatch["kind"][] = ["affected", "undecidable", "versionless"];
+
+/** The package; behind a CDN also the npm package that it serves, which is what the advisory names. */
+function subjectOf({ kind, label, npm }: PackageNode): string {
+  const name = printable(label, 300);
+  if (kind === "npm" || npm === undefined) return name;
+  return `${name} serves ${printable(`npm:${npm.name}@${npm.version}`, 300)}, which`;
+}
+
+function undecidableText(
+  { kind, label, npm }: PackageNode,
+  { id }: OsvRecord,
+  { reason }: OsvMatch,
+): { message: string; help: string } {
+  const served = kind === "npm" || npm === undefined
+    ? ""
+    : `${printable(`npm:${npm.name}@${npm.version}`, 300)}, served by `;
+  return {
+    message: `it is not known whether ${id} applies to ${served}${printable(label, 300)}: ` +
+      printable(reason, 200),
+    help: "Read the advisory and compare by hand; ignore it with a reason if it does not apply.",
+  };
+}
 
 /** By what name advisories know a package, or why they do not. */
 function targetOf(node: PackageNode): AdvisoryPackage | string {

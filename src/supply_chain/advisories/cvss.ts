@@ -35,7 +35,8 @@ const CACHE_SIZE = 2_000;
 const scores = new Map<string, CvssScore | undefined>();
 
 /**
- * The highest base score among severities; `undefined` when none of them has a valid vector.
+ * The highest base score among severities, of the newest version where scores are equal; `undefined`
+ * when none of them has a valid vector.
  *
  * Only the base metrics count: a temporal or threat metric such as `E:U` lowers a score by what was
  * known when the record was written, which may have changed.
@@ -46,7 +47,7 @@ export async function highestCvss(
   let highest: CvssScore | undefined;
   for (const { type, score: vector } of severities) {
     const found = await scoreOf(type, vector);
-    if (found && (highest === undefined || found.score > highest.score)) highest = found;
+    if (found && (highest === undefined || compareScores(found, highest) > 0)) highest = found;
   }
   return highest;
 }
@@ -60,6 +61,10 @@ export function severityLevel(score: number): SeverityLevel {
   if (score < 4) return "low";
   if (score < 7) return "medium";
   return score < 9 ? "high" : "critical";
+}
+
+function compareScores(a: CvssScore, b: CvssScore): number {
+  return a.score - b.score || Number(a.version) - Number(b.version);
 }
 
 async function scoreOf(type: string, vector: string): Promise<CvssScore | undefined> {

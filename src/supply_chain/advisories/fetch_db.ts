@@ -64,9 +64,12 @@ export async function fetchDatabase(options: FetchDatabaseOptions): Promise<Advi
   }
   await using writer = await IndexWriter.create(folder);
   let invalid = 0;
-  for (const path of archives) {
+  for (const [index, path] of archives.entries()) {
     try {
-      const facts = await readDatabase(path, (record) => writer.add(record), options.limits);
+      const facts = await readDatabase(path, (record) => writer.add(record), {
+        ...options.limits,
+        name: `download-${index}.zip`,
+      });
       invalid += facts.invalid;
       if (facts.damaged > 0) throw fetchFailed(`${facts.damaged} files in the archive are damaged`);
     } catch (error) {

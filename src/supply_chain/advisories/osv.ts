@@ -1,5 +1,6 @@
 import type { AdvisoryPackage } from "./advisory_source.ts";
-import { compareVersions, parseBound, parseVersion, type Version } from "./_version.ts";
+import { prepareRange, rangeHolds } from "./_range.ts";
+import { compareVersions, parseVersion, precedenceKey, type Version } from "./_version.ts";
 
 /** A record of the Open Source Vulnerability format, as far as the audit reads it. */
 export interface OsvRecord {
@@ -49,20 +50,37 @@ export interface OsvEvent {
 /** What a record says about one version of a package. */
 export interface OsvMatch {
   /**
-   * `affected`: the record says so. `undecidable`: it names the package, but not in a way that
-   * tells about this version.
+   * `affected`: the record says so. `undecidable`: it may, but a bound or the version cannot be
+   * compared. `versionless`: it names the package and no version of it, only Git commits or nothing,
+   * so that by the specification it affects none.
    */
-  readonly kind: "affected" | "undecidable";
+  readonly kind: "affected" | "undecidable" | "versionless";
   /** The entries of the record that led to it, in their order. */
   readonly entries: readonly OsvAffected[];
-  /** Versions above this one in which it is fixed, in ascending order. */
+  /** The first few versions above this one in which it is fixed, in ascending order. */
   readonly fixed: readonly string[];
   /** Why it cannot be decided; empty when it can. */
   readonly reason: string;
 }
 
-/** True or false where the record tells, else why it does not. */
-type Verdict = boolean | { readonly undecidable: string };
+/** What an entry says about a version; a text is the reason why it does not tell. */
+interface Verdict {
+  readonly kind: OsvMatch["kind"] | "unaffected";
+  readonly reason: string;
+}
+
+const AFFECTED: Verdict = { kind: "affected", reason: "" };
+const UNAFFECTED: Verdict = { kind: "unaffected", reason: "" };
+
+/**
+ * Entries, ranges and events that a record may have about one package. Real ones have some dozens; a
+ * record of 100,000 would be sorted, and each of its fixes held against all of it.
+ */
+const MAX_EVENTS = 10_000;
+/** Fixes that are given: a reader needs the first. */
+const MAX_FIXES = 10;
+/** Fixes that are looked at for these: each is held against every range of the record. */
+const MAX_CANDIDATES = 30;
 
 /**
  * What a record says about a version of a package, by the evaluation algorithm of the OSV
@@ -70,8 +88,9 @@ type Verdict = boolean | { readonly undecidable: string };
  *
  * Ecosystem and name must be equal to the letter: a suffix such as that of `Debian:12` names another
  * ecosystem. SEMVER and ECOSYSTEM ranges are compared by SemVer precedence, which is the order of
- * npm and JSR. A bound or version that cannot be compared makes the match `undecidable`, as does an
- * entry that lists Git commits alone: a record about a package is never passed over in silence.
+ * npm and JSR; a listed version matches every version of equal precedence. A bound or version that
+ * cannot be compared makes the match `undecidable`: a record about a package is never passed over in
+ * silence.
  *
  * @see https://ossf.github.io/osv-schema/#evaluation
  */
@@ -80,107 +99,99 @@ export function affectedBy(record: OsvRecord, target: AdvisoryPackage): OsvMatch
   const entries = (record.affected ?? []).filter((entry) =>
     entry.package?.ecosystem === target.ecosystem && entry.package.name === target.name
   );
-  const verdicts = entries.map((entry) => judgeEntry(entry, target.version));
-  const affecting = entries.filter((_, index) => verdicts[index] === true);
+  const tooMany = entries.reduce((sum, entry) => sum + weightOf(entry), 0) > MAX_EVENTS;
+  const verdicts = entries.map((entry) => judgeEntry(entry, target.version, tooMany));
+  const affecting = entries.filter((_, index) => verdicts[index] === AFFECTED);
   if (affecting.length > 0) {
-    const fixed = fixesAbove(entries, affecting, target.version);
+    const fixed = tooMany ? [] : fixesAbove(entries, affecting, target.version);
     return { kind: "affected", entries: affecting, fixed, reason: "" };
   }
-  const index = verdicts.findIndex((verdict) => typeof verdict === "object");
-  if (index < 0) return undefined;
-  const { undecidable: reason } = verdicts[index] as { undecidable: string };
-  return { kind: "undecidable", entries: [entries[index]!], fixed: [], reason };
+  for (const kind of ["undecidable", "versionless"] as const) {
+    const index = verdicts.findIndex((verdict) => verdict.kind === kind);
+    if (index < 0) continue;
+    return { kind, entries: [entries[index]!], fixed: [], reason: verdicts[index]!.reason };
+  }
+  return undefined;
 }
 
-function judgeEntry(entry: OsvAffected, version: string): Verdict {
-  const versions = entry.versions ?? [];
-  if (versions.includes(version)) return true;
+function weightOf({ ranges = [] }: OsvAffected): number {
+  return ranges.reduce((sum, { events }) => sum + 1 + events.length, 1);
+}
+
+function judgeEntry(entry: OsvAffected, version: string, tooMany = false): Verdict {
+  if (entry.versions?.length && listed(entry).has(precedenceKey(version))) return AFFECTED;
+  if (tooMany) {
+    return undecidable(`the advisory has more than ${MAX_EVENTS} entries, ranges and events`);
+  }
   const ranges = (entry.ranges ?? []).filter(({ type }) => type !== "GIT");
-  const verdicts = ranges.map((range) => judgeRange(range, version));
-  if (verdicts.includes(true)) return true;
-  const doubt = verdicts.find((verdict) => typeof verdict === "object");
+  let doubt: Verdict | undefined;
+  for (const range of ranges) {
+    const verdict = judgeRange(range, version);
+    if (verdict === AFFECTED) return AFFECTED;
+    if (verdict.kind === "undecidable") doubt ??= verdict;
+  }
   if (doubt !== undefined) return doubt;
-  if (versions.length > 0 && parseVersion(version) === undefined) return notExact(version);
-  if (versions.length > 0 || ranges.length > 0) return false;
+  if (entry.versions?.length) {
+    return parseVersion(version) === undefined ? notExact(version) : UNAFFECTED;
+  }
+  if (ranges.length > 0) return UNAFFECTED;
   const what = entry.ranges?.length ? "only Git commits" : "no version at all";
-  return { undecidable: `the advisory lists ${what}` };
+  return { kind: "versionless", reason: `the advisory lists ${what}` };
 }
 
-/** Everything that an event says, as one list: events with two fields exist, against the specification. */
-function eventsOf(range: OsvRange, kind: keyof OsvEvent): string[] {
-  return range.events.flatMap((event) => event[kind] ?? []);
+const keysOfListed = new WeakMap<OsvAffected, ReadonlySet<string>>();
+
+/**
+ * The versions that an entry lists. A lockfile that writes `v1.0.0` or `1.0.0+x` would hide from a
+ * comparison of texts what a range still finds.
+ */
+function listed(entry: OsvAffected): ReadonlySet<string> {
+  const known = keysOfListed.get(entry);
+  if (known !== undefined) return known;
+  const keys = new Set(entry.versions?.map(precedenceKey));
+  keysOfListed.set(entry, keys);
+  return keys;
 }
 
 function judgeRange(range: OsvRange, text: string): Verdict {
-  if (range.type !== "SEMVER" && range.type !== "ECOSYSTEM") {
-    return { undecidable: `the advisory has a range of unknown type "${range.type}"` };
-  }
-  const introduced = eventsOf(range, "introduced");
-  const limits = eventsOf(range, "limit");
-  const points = new Map<string, { at: Version; kinds: Set<keyof OsvEvent> }>();
-  for (const kind of ["introduced", "fixed", "last_affected"] as const) {
-    for (const bound of eventsOf(range, kind)) {
-      if (kind === "introduced" && bound === "0") continue;
-      const at = parseBound(bound);
-      if (at === undefined) return notComparable(bound);
-      // Equal precedence means the same point, whatever build metadata is written.
-      const key = `${at.version}`;
-      const point = points.get(key) ?? { at, kinds: new Set() };
-      points.set(key, point);
-      point.kinds.add(kind);
-    }
-  }
-  if (introduced.length === 0) return { undecidable: "the advisory has a range without a start" };
-  const unlimited = limits.length === 0 || limits.some((limit) => limit.includes("*"));
-  let vulnerable = introduced.includes("0");
-  // Every version, even one that cannot be compared.
-  if (vulnerable && points.size === 0 && unlimited) return true;
-
+  const prepared = prepareRange(range);
+  if (prepared.doubt !== undefined) return undecidable(prepared.doubt);
+  if (prepared.everything) return AFFECTED;
   const version = parseVersion(text);
   if (version === undefined) return notExact(text);
-  if (!unlimited) {
-    const bounds = limits.map(parseBound);
-    const unknown = bounds.indexOf(undefined);
-    if (unknown >= 0) return notComparable(limits[unknown]!);
-    if (!bounds.some((bound) => compareVersions(version, bound!) < 0)) return false;
-  }
-  const ordered = [...points.values()].sort((a, b) => compareVersions(a.at, b.at));
-  for (const { at, kinds } of ordered) {
-    const order = compareVersions(version, at);
-    if (order < 0) break;
-    // Closed and opened again at one point, or an empty range: nothing changes there, so that the
-    // result does not hang on the order in which events are written.
-    if (kinds.has("introduced") !== kinds.has("fixed")) vulnerable = kinds.has("introduced");
-    if (kinds.has("last_affected") && order > 0) vulnerable = false;
-  }
-  return vulnerable;
+  return rangeHolds(prepared, version) ? AFFECTED : UNAFFECTED;
 }
 
-/** The fixes in the entries that matched, without those that another entry of the record affects. */
+/** The first fixes in the entries that matched, without those that another entry of the record affects. */
 function fixesAbove(
   entries: readonly OsvAffected[],
   affecting: readonly OsvAffected[],
   text: string,
 ): string[] {
   const version = parseVersion(text);
-  const fixes = new Map<string, Version>();
+  const candidates = new Map<string, Version>();
   for (const range of affecting.flatMap(({ ranges }) => ranges ?? [])) {
     if (range.type === "GIT") continue;
-    for (const fix of eventsOf(range, "fixed")) {
-      const at = parseBound(fix);
-      if (at === undefined || (version && compareVersions(at, version) <= 0)) continue;
-      if (!entries.some((entry) => judgeEntry(entry, at.version) === true)) fixes.set(fix, at);
+    for (const { at, fixed } of prepareRange(range).points) {
+      if (fixed === undefined || (version && compareVersions(at, version) <= 0)) continue;
+      candidates.set(fixed, at);
     }
   }
-  return [...fixes].sort(([, a], [, b]) => compareVersions(a, b)).map(([fix]) => fix);
+  const fixes: string[] = [];
+  const ordered = [...candidates].sort(([, a], [, b]) => compareVersions(a, b));
+  for (const [fix, at] of ordered.slice(0, MAX_CANDIDATES)) {
+    if (entries.some((entry) => judgeEntry(entry, at.version) === AFFECTED)) continue;
+    if (fixes.push(fix) === MAX_FIXES) break;
+  }
+  return fixes;
 }
 
-function notComparable(bound: string): Verdict {
-  return { undecidable: `the advisory has a bound that is no version: "${bound}"` };
+function undecidable(reason: string): Verdict {
+  return { kind: "undecidable", reason };
 }
 
 function notExact(version: string): Verdict {
-  return {
-    undecidable: version === "" ? "the version is unknown" : `"${version}" is no exact version`,
-  };
+  return undecidable(
+    version === "" ? "the version is unknown" : `"${version}" is no exact version`,
+  );
 }

@@ -1,13 +1,16 @@
 import { type CheckContext, IgnoreList, packageOf, severityOf } from "../_check.ts";
+import { printable } from "../_text.ts";
 import type { LintLevel } from "../policy/policy.ts";
 import type { PackageNode } from "../project/graph.ts";
-import type { Check, Finding, FindingLocation, Severity } from "../report.ts";
+import type { Check, Finding, FindingLocation, FindingPackage, Severity } from "../report.ts";
 
 /** What a finding says, beyond its check, code and severity. */
 export interface FindingText {
   readonly message: string;
   readonly help: string;
   readonly node?: PackageNode;
+  /** @default {the node's} */
+  readonly package?: FindingPackage | undefined;
   /** @default {the node's first entry in the lockfile} */
   readonly location?: FindingLocation | undefined;
   /** @default {the shortest path to the node} */
@@ -46,18 +49,17 @@ export class Collector {
     return [...this.#findings, ...this.#ignores.findings("unused-ignore", "warn")];
   }
 
-  #push(
-    severity: Severity,
-    code: string,
-    { message, help, node, location, why }: FindingText,
-  ): void {
-    const at = location ?? (node && this.#context.locate(node));
+  #push(severity: Severity, code: string, text: FindingText): void {
+    const { message, help, node, why } = text;
+    const at = text.location ?? (node && this.#context.locate(node));
+    const of = text.package ?? (node && packageOf(node));
     this.#findings.push({
       check: this.#check,
       code,
       severity,
-      message,
-      ...(node && { package: packageOf(node) }),
+      // Messages quote names, which may be as long as the lockfile.
+      message: printable(message),
+      ...(of && { package: of }),
       why: why ?? (node ? this.#context.why(node) : []),
       ...(at && { location: at }),
       help,

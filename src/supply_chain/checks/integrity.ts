@@ -11,7 +11,7 @@ import { lookalikesOf } from "./_lookalike.ts";
 /** What the check needs beyond the context. */
 export interface IntegrityInput {
   readonly lock: Lockfile | null;
-  /** The path at which the lockfile was looked for. */
+  /** The path at which the lockfile was looked for, relative to the project. */
   readonly lockPath: string;
   readonly built: BuiltGraph;
 }
@@ -23,7 +23,7 @@ export function checkIntegrity(context: CheckContext, input: IntegrityInput): Fi
     member === "" && kind === "deno"
   );
   checkLockfile(context, collector, input, config);
-  checkHashes(context, collector, input.lock);
+  checkHashes(context, collector, input);
   checkDrift(context, collector, input);
   checkMinimumAge(context, collector, config);
   checkLookalikes(context, collector);
@@ -31,13 +31,15 @@ export function checkIntegrity(context: CheckContext, input: IntegrityInput): Fi
 }
 
 function checkLockfile(
-  { policy }: CheckContext,
+  { policy, project }: CheckContext,
   collector: Collector,
   { lock, lockPath }: IntegrityInput,
   config: ConfigFile | undefined,
 ): void {
   const field = config?.value["lock"];
   if (lock === null) {
+    // A project without dependencies needs none.
+    if (project.configs.every(({ dependencies }) => dependencies.length === 0)) return;
     collector.add(policy.integrity.missingLock, "missing-lockfile", {
       message: field === false
         ? "deno.json turns the lockfile off, so nothing pins what is installed"
@@ -55,6 +57,14 @@ function checkLockfile(
       location: config && locationOf(config, '"lock"'),
       help:
         'Set "lock": { "frozen": true } in deno.json; update with `deno install --frozen=false`.',
+    });
+  }
+  for (const { section, id } of lock.malformedIds) {
+    // `evil@v1.0.0` is 1.0.0 to Deno and something else to whoever compares texts.
+    collector.add("deny", "malformed-entry", {
+      message: `${id} is not how Deno writes a name and version that a registry could have`,
+      location: lock.locate(section, id),
+      help: "Find out who wrote it; make the lockfile anew with `deno install --frozen=false`.",
     });
   }
   for (const { path, key, offset } of lock.unknownFields) {
@@ -86,14 +96,15 @@ const STRONG = /^(?:sha(?:256|384|512)-[A-Za-z0-9+/]+={0,2}|[0-9a-f]{64})$/;
 function checkHashes(
   { graph, policy }: CheckContext,
   collector: Collector,
-  lock: Lockfile | null,
+  { lock, built }: IntegrityInput,
 ): void {
   const level = policy.integrity.missingHash;
-  const linked = new Set(
-    graph.packages.filter(({ kind }) => kind === "link").map(({ name }) => name),
-  );
   for (const node of graph.packages) {
-    if (node.hasIntegrity || node.kind === "link" || linked.has(node.name)) continue;
+    if (
+      node.hasIntegrity || node.kind === "link" || built.linked.has(`${node.kind}:${node.name}`)
+    ) {
+      continue;
+    }
     collector.add(level, "missing-integrity", {
       node,
       message: `the lockfile has no hash for ${node.label}`,
@@ -117,13 +128,22 @@ function checkHashes(
 }
 
 function checkDrift(
-  { policy }: CheckContext,
+  { policy, project }: CheckContext,
   collector: Collector,
   { lock, built }: IntegrityInput,
 ): void {
   if (lock === null) return;
   const level = policy.integrity.drift;
   const help = "Run `deno install --frozen=false` and commit deno.lock.";
+  const packageJson = project.configs.find(({ path }) => path === "package.json");
+  const overrides = packageJson?.value["overrides"];
+  if (packageJson !== undefined && !equal(overrides, lock.overrides)) {
+    collector.add(level, "lockfile-drift", {
+      message: "the overrides of package.json are not those that the lockfile was made with",
+      location: locationOf(packageJson, '"overrides"'),
+      help,
+    });
+  }
   for (const { config, declared } of built.unlocked) {
     collector.add(level, "lockfile-drift", {
       message: `${config.path} asks for ${declared.specifier}, which the lockfile does not have`,
@@ -147,6 +167,19 @@ function checkDrift(
       help,
     });
   }
+}
+
+/** Whether two values of JSON are the same, whatever the order of their keys; absent is empty. */
+function equal(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+function canonical(value: unknown): string {
+  const sorted = (_key: string, value: unknown) =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
+      : value;
+  return JSON.stringify(value ?? {}, sorted);
 }
 
 /** Deno waits a day before it takes a new version: most malicious ones are found within it. */
@@ -177,7 +210,8 @@ function checkMinimumAge(
   }
   const excluded = Array.isArray(options["exclude"]) ? options["exclude"] : [];
   if (excluded.length > 0) {
-    add(`minimumDependencyAge does not hold for ${excluded.map(String).join(", ")}`);
+    const names = excluded.map((name) => typeof name === "string" ? name : JSON.stringify(name));
+    add(`minimumDependencyAge does not hold for ${names.join(", ")}`);
   }
 }
 

@@ -10,6 +10,7 @@ import {
   readLicenseFacts,
   type RefusedClarification,
 } from "./license_facts.ts";
+import { SpecIndex } from "../policy/package_spec.ts";
 import { parseExpression } from "./spdx.ts";
 import { suggestion } from "./suggestion.ts";
 
@@ -113,7 +114,9 @@ class LicenseJudge {
     if (fact.expression === undefined) {
       this.unchecked.set(
         node,
-        fact.problem === "not-installed" ? "not installed" : "no licence found",
+        fact.problem === "not-installed" || fact.problem === "another-package"
+          ? "not installed"
+          : "no licence found",
       );
     }
     const verdict = this.#judge(node, printable(label), fact);
@@ -188,6 +191,15 @@ class LicenseJudge {
           severity,
           message: `${name} says "${declared}", and has no such file`,
           help: clarify,
+        };
+      case "another-package":
+        return {
+          code: "unlicensed",
+          severity,
+          message: `${name} is not where it should be installed: the package.json there names ` +
+            "another package or version",
+          help: `Delete node_modules and run deno install, or: ` +
+            clarify[0]!.toLowerCase() + clarify.slice(1),
         };
       case "not-installed":
         if (node.foreign) {
@@ -275,7 +287,19 @@ class LicenseJudge {
 
   /** All findings, those about entries of the policy last. */
   done(): readonly Finding[] {
-    const { unusedAllowedLicense, unusedLicenseException } = this.#context.policy.licenses;
+    const { unusedAllowedLicense, unusedLicenseException, clarify } = this.#context.policy.licenses;
+    const index = new SpecIndex(clarify);
+    const used = new Set(this.#context.graph.packages.flatMap((node) => index.matching(node)));
+    for (const entry of clarify) {
+      if (used.has(entry)) continue;
+      const code = "license-clarification-not-encountered";
+      this.#aboutEntry(entry, code, severityOf(unusedLicenseException), {
+        message: `licenses.clarify names ${
+          printable(entry.spec.text, 200)
+        }, which is not in the graph`,
+        help: "Remove the entry, or correct what it names.",
+      });
+    }
     for (const entry of this.#allowed.unusedAllowed()) {
       this.#unused(entry, "license-not-encountered", severityOf(unusedAllowedLicense), {
         message: `licenses.allow lists ${printable(entry.text, 200)}, which no package has`,
@@ -302,17 +326,27 @@ class LicenseJudge {
     severity: Severity | undefined,
     { message, help }: Pick<Verdict, "message" | "help">,
   ): void {
-    if (severity === undefined) return;
-    const location = policyLocation(this.#context.policy, position);
     // A package that nobody looked into may be the one that needs the entry.
     const unknown = this.unchecked.size;
-    this.#findings.push({
-      check: "licenses",
-      code,
-      severity: unknown > 0 ? "note" : severity,
+    this.#aboutEntry(position, code, severity && (unknown > 0 ? "note" : severity), {
       message: unknown > 0
         ? `${message}, as far as is known: the licence of ${unknown} packages is not`
         : message,
+      help,
+    });
+  }
+
+  #aboutEntry(
+    position: Parameters<typeof policyLocation>[1],
+    code: string,
+    severity: Severity | undefined,
+    { message, help }: Pick<Verdict, "message" | "help">,
+  ): void {
+    if (severity === undefined) return;
+    const location = policyLocation(this.#context.policy, position);
+    this.#findings.push({
+      check: "licenses",
+      ...{ code, severity, message },
       why: [],
       ...(location && { location }),
       help,

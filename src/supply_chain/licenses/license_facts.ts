@@ -1,11 +1,13 @@
+// @ts-types="@types/semver"
+import semver from "semver";
 import { denoFolder, readVariable } from "../_environment.ts";
 import type { LicenseClarification } from "../policy/policy.ts";
-import { specMatches } from "../policy/package_spec.ts";
+import { SpecIndex } from "../policy/package_spec.ts";
 import type { PackageNode } from "../project/graph.ts";
 import type { Project } from "../project/project.ts";
 import { type DeclaredLicense, declaredLicense } from "./_declared.ts";
 import { PackageLocator } from "./_locate_package.ts";
-import { MANIFESTS, MAX_MANIFEST_BYTES, parseManifest } from "./_manifest.ts";
+import { fieldOf, MANIFESTS, MAX_MANIFEST_BYTES, parseManifest } from "./_manifest.ts";
 import type { PackageFiles } from "./_package_files.ts";
 import { LicenseTexts, MAX_LICENSE_TEXT_LENGTH } from "./license_text.ts";
 import { parseExpression } from "./spdx.ts";
@@ -22,6 +24,8 @@ export type LicenseSource =
 export type LicenseProblem =
   /** The package is in no place where Deno or npm install it. */
   | "not-installed"
+  /** The package that is in its place says that it is another, or another version. */
+  | "another-package"
   /** It declares no licence, and has no licence file. */
   | "no-license"
   /** It declares one in other words than SPDX's. */
@@ -96,6 +100,7 @@ export async function readLicenseFacts(
 
 const NOT_INSTALLED: LicenseFact = { from: "none", problem: "not-installed" };
 const NO_LICENSE: LicenseFact = { from: "none", problem: "no-license" };
+const ANOTHER: LicenseFact = { from: "none", problem: "another-package" };
 
 const LICENSE_FILE = /^(?:licen[cs]es?|copying|unlicen[cs]e)(?:[-._][\w.-]*)?$/i;
 
@@ -110,20 +115,19 @@ const MAX_LICENSE_FILES = 20;
 
 /** Reads the licences of packages from their files. */
 export class LicenseReader {
-  readonly #clarify: readonly LicenseClarification[];
+  readonly #clarify: SpecIndex<LicenseClarification>;
   readonly #threshold: number;
   readonly #texts = new LicenseTexts();
 
   constructor(options: Pick<ReadLicenseFactsOptions, "clarify" | "confidenceThreshold"> = {}) {
-    this.#clarify = options.clarify ?? [];
+    this.#clarify = new SpecIndex(options.clarify ?? []);
     this.#threshold = options.confidenceThreshold ?? 0.8;
   }
 
   /** The licence of a package that is installed in some places. */
   async read(node: PackageNode, places: readonly PackageFiles[]): Promise<LicenseFact> {
     const refused: RefusedClarification[] = [];
-    for (const entry of this.#clarify) {
-      if (!specMatches(entry.spec, node)) continue;
+    for (const entry of this.#clarify.matching(node)) {
       const problem = await refusalOf(entry, places);
       if (problem === undefined) return { from: "clarification", expression: entry.expression };
       refused.push(problem);
@@ -134,22 +138,21 @@ export class LicenseReader {
 
   async #fromPlaces(node: PackageNode, places: readonly PackageFiles[]): Promise<LicenseFact> {
     let fact = NOT_INSTALLED;
-    const manifests = node.npm === undefined ? MANIFESTS : ["package.json"];
     for (const place of places) {
-      const found = await this.#declared(place, manifests) ?? await this.fromFiles(place);
-      if (found !== undefined) return found;
-      if (await place.exists()) fact = NO_LICENSE;
+      const found = await this.#declared(place, node) ?? await this.fromFiles(place);
+      // Another place may have the package itself.
+      if (found !== undefined && found !== ANOTHER) return found;
+      if (found === ANOTHER || await place.exists()) fact = found ?? NO_LICENSE;
     }
     return fact;
   }
 
-  async #declared(
-    place: PackageFiles,
-    manifests: readonly string[],
-  ): Promise<LicenseFact | undefined> {
-    for (const file of manifests) {
+  async #declared(place: PackageFiles, { npm }: PackageNode): Promise<LicenseFact | undefined> {
+    for (const file of npm === undefined ? MANIFESTS : ["package.json"]) {
       const bytes = await place.read(file, MAX_MANIFEST_BYTES);
-      const declared = bytes && declaredLicense(parseManifest(file, bytes));
+      const manifest = bytes && parseManifest(file, bytes);
+      if (npm !== undefined && isAnother(manifest, npm)) return ANOTHER;
+      const declared = declaredLicense(manifest);
       if (declared !== undefined) return await this.fromDeclaration(declared, file, place);
     }
     return undefined;
@@ -204,6 +207,19 @@ export class LicenseReader {
     const expression = [...licenses].sort().join(" AND ");
     return { from: "license-file", file: paths.join(", "), expression, confidence: lowest };
   }
+}
+
+/**
+ * Whether a package.json is that of another package than the lockfile names, or of another version:
+ * the licence of whatever lies in a folder of the right name proves nothing.
+ */
+function isAnother(manifest: unknown, npm: { readonly name: string; readonly version: string }) {
+  const name = fieldOf(manifest, "name");
+  const version = fieldOf(manifest, "version");
+  if (typeof name === "string" && name !== npm.name) return true;
+  // The registry drops what a version has besides: `v1.0.0`, `1.0.0+build`.
+  const clean = (text: string) => semver.clean(text, { loose: true }) ?? text;
+  return typeof version === "string" && clean(version) !== clean(npm.version);
 }
 
 /** Why a clarification does not hold: it does when every file that it names is as it was. */

@@ -24,6 +24,15 @@ const LEAST_CONFIDENCE = 0.6;
 const RIDER_CONFIDENCE = 0.5;
 
 /**
+ * So many words in a row that the licence does not have are an addition: a sentence such as "use in
+ * production requires a paid subscription" hardly lowers the score of a text of hundreds of words.
+ */
+const LEAST_ADDITION = 12;
+
+/** Fewer pairs in a row that the licence has, too, do not end an addition: every text says "of the". */
+const CHANCE_PAIRS = 4;
+
+/**
  * Conditions that turn an open licence into another one. A few lines beside hundreds hardly lower a
  * score, and they are what the reader most needs to know.
  */
@@ -116,8 +125,9 @@ function nearest(file: Fingerprint, all: readonly Candidate[]): LicenseTextMatch
     confidence = score;
   }
   if (found === undefined) return undefined;
-  const { license, fingerprint: { words } = file } = found;
-  const hasRider = RIDERS.some((rider) => rider.test(file.words) && !rider.test(words));
+  const { license, fingerprint: { words, pairs } = file } = found;
+  const hasRider = RIDERS.some((rider) => rider.test(file.words) && !rider.test(words)) ||
+    longestAddition(file.words, pairs) >= LEAST_ADDITION;
   return { license, confidence: hasRider ? Math.min(confidence, RIDER_CONFIDENCE) : confidence };
 }
 
@@ -140,8 +150,32 @@ function similarity(one: Uint32Array, other: Uint32Array): number {
   return (2 * shared) / (one.length + other.length);
 }
 
-/** FNV-1a over each word: who would forge a collision could as well ship the licence's own text. */
+/** How many words follow each other in a file without being words of the licence in its order. */
+function longestAddition(words: string, licensePairs: Uint32Array): number {
+  const known = new Set(licensePairs);
+  let longest = 0;
+  let added = 0;
+  let familiar = 0;
+  for (const pair of pairsOf(words)) {
+    if (known.has(pair)) {
+      if (++familiar >= CHANCE_PAIRS) added = 0;
+      continue;
+    }
+    // What stood between is part of the addition, unless it was long enough to end it.
+    added += added === 0 ? 1 : 1 + familiar;
+    familiar = 0;
+    longest = Math.max(longest, added);
+  }
+  // The first pair of an addition still has a word of the licence, as has the last.
+  return longest - 1;
+}
+
 function fingerprint(words: string): Fingerprint {
+  return { words, pairs: pairsOf(words).sort() };
+}
+
+/** FNV-1a over each word: who would forge a collision could as well ship the licence's own text. */
+function pairsOf(words: string): Uint32Array {
   const pairs: number[] = [];
   let before: number | undefined;
   let hash = 0x811c9dc5;
@@ -155,7 +189,7 @@ function fingerprint(words: string): Fingerprint {
     before = hash;
     hash = 0x811c9dc5;
   }
-  return { words, pairs: Uint32Array.from(pairs).sort() };
+  return Uint32Array.from(pairs);
 }
 
 const SPACE = 0x20;

@@ -112,12 +112,14 @@ const GNU = /^(?:A|L)?GPL-|^GFDL-/;
  * Whether a licence of a package is one that an entry of an allow list names.
  *
  * - An exception is part of the licence: `Apache-2.0 WITH LLVM-exception` must be listed as such.
- * - GNU licences match letter for letter, as in cargo-deny: `GPL-3.0`, `GPL-3.0-only`, `GPL-3.0+` and
- *   `GPL-3.0-or-later` are four entries.
+ * - GNU licences match letter for letter, as in cargo-deny: `GPL-3.0`, `GPL-3.0-only` and
+ *   `GPL-3.0-or-later` are three entries. `GPL-3.0+` is SPDX's earlier id for the last of them.
  * - Elsewhere `X+` leaves the choice of a later version, so `X` or any later version in the list
  *   satisfies it; and an entry `X+` allows `X` and every later version.
  */
-export function licenseMatches(license: SpdxLicense, allowed: SpdxLicense): boolean {
+export function licenseMatches(one: SpdxLicense, other: SpdxLicense): boolean {
+  const license = current(one);
+  const allowed = current(other);
   if (license.exception !== allowed.exception) return false;
   if (license.license === allowed.license) {
     return !GNU.test(license.license) || Boolean(license.plus) === Boolean(allowed.plus);
@@ -127,6 +129,14 @@ export function licenseMatches(license: SpdxLicense, allowed: SpdxLicense): bool
   if (license.plus) return (compareVersions(allowed, license) ?? -1) > 0;
   if (allowed.plus) return (compareVersions(license, allowed) ?? -1) > 0;
   return false;
+}
+
+/** The licence by today's id: `GPL-2.0+`, an id or an id with `+`, is `GPL-2.0-or-later`. */
+function current(license: SpdxLicense): SpdxLicense {
+  const id = license.license.replace(/\+$/, "");
+  const isLater = license.plus || id !== license.license;
+  if (!isLater || !GNU.test(id) || /-(?:only|or-later)$/.test(id)) return license;
+  return { license: `${id}-or-later`, exception: license.exception };
 }
 
 /** Sign of the difference between two versions of one licence; `undefined` for two licences. */

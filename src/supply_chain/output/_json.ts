@@ -1,9 +1,8 @@
 /**
- * What `printable` shows as an escape and JSON allows to stand in a string as it is: DEL, C1,
- * bidirectional controls, zero-width characters and line separators. `JSON.stringify` itself
- * escapes C0 and lone surrogates.
+ * What `printable` shows as an escape and JSON allows to stand in a string as it is. `JSON.stringify`
+ * itself escapes C0 and lone surrogates.
  */
-const RAW = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const RAW = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/gu;
 
 /**
  * JSON with a newline at its end that is safe to show in a terminal, and that parses to `value`.
@@ -13,7 +12,10 @@ const RAW = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\u
  */
 export function toJson(value: unknown): string {
   const text = JSON.stringify(value, null, 2);
-  return text.replace(RAW, (character) => `\\u${hex(character.charCodeAt(0))}`) + "\n";
+  const escape = (character: string) =>
+    Array.from({ length: character.length }, (_, at) => `\\u${hex(character.charCodeAt(at))}`)
+      .join("");
+  return text.replace(RAW, escape) + "\n";
 }
 
 function hex(code: number): string {

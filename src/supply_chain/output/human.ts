@@ -293,7 +293,7 @@ function verdict(report: AuditReport, style: Style): string {
   const color = exitCode !== 0 ? paint.red : incomplete.length > 0 ? paint.yellow : paint.green;
   const counts = SEVERITIES.map((severity) => count(summary[severity], severity)).join(", ");
   return `${paint.bold(color(outcome))}: ${counts}; ` +
-    `${thousands(checked)} of ${count(found, "package")} checked by every check`;
+    `${thousands(checked)} of ${count(found, "package")} checked`;
 }
 
 function severityColor(severity: Severity, { paint }: Style): (text: string) => string {

@@ -1,4 +1,5 @@
 import { printable } from "../_text.ts";
+import { toJson } from "./_json.ts";
 import { paint } from "./_colors.ts";
 import { cut, thousands, usableWidth } from "./_layout.ts";
 
@@ -14,6 +15,23 @@ export interface FormatWhyOptions {
   readonly color?: boolean;
   /** Columns to fit into. @default {100} */
   readonly width?: number;
+}
+
+/** A package and how the project comes to it. */
+export interface WhyRow {
+  /** Label of the package, such as `npm:lodash@4.17.23`. */
+  readonly package: string;
+  /** Reached only through development dependencies. */
+  readonly dev: boolean;
+  /** Inclusion paths, each from a file of the project to the package. */
+  readonly paths: readonly (readonly string[])[];
+  /** Whether these are all paths. */
+  readonly complete: boolean;
+}
+
+/** The paths as JSON, in the order of the graph. */
+export function formatWhyJson(rows: readonly WhyRow[]): string {
+  return toJson(rows);
 }
 
 /** A label and what it leads to, in the order of the paths. */

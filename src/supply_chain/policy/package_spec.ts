@@ -20,7 +20,7 @@ const EXPECTED = "expected NAME, NAME@RANGE or NAME@VERSION, with npm:, jsr:, ht
   'before it to mean one ecosystem only, such as "lodash", "@scope/name@^1.2" or "jsr:@std/*"';
 
 /** What {@linkcode specMatches} needs to know of a package. */
-export type SpecSubject = Pick<PackageNode, "kind" | "name" | "version" | "npm">;
+export type SpecSubject = Pick<PackageNode, "kind" | "name" | "version" | "npm" | "npmName">;
 
 /**
  * Parses the text that names packages in a policy.
@@ -64,21 +64,52 @@ export function parsePackageSpec(text: string): PackageSpec {
   return { ...(ecosystem && { ecosystem }), name, range, text };
 }
 
-/** Whether a spec is about a package, at its version. */
+/**
+ * Whether a spec is about a package, at its version.
+ *
+ * A range does not match a version that is not known, as most entries of a policy permit something.
+ */
 export function specMatches(spec: PackageSpec, node: SpecSubject): boolean {
-  if (spec.ecosystem === undefined || spec.ecosystem === node.kind) {
-    if (nameMatches(spec.name, node.name) && versionMatches(spec.range, node.version)) return true;
+  return matches(spec, node, false);
+}
+
+/**
+ * Whether a spec is, or may be, about a package: for bans, where a version that nobody can compare
+ * with the range would slip through.
+ */
+export function specMayMatch(spec: PackageSpec, node: SpecSubject): boolean {
+  return matches(spec, node, true);
+}
+
+function matches(spec: PackageSpec, node: SpecSubject, unknown: boolean): boolean {
+  const { ecosystem, range } = spec;
+  const isUnknown = (version: string) => unknown && semver.valid(version, LOOSE) === null;
+  if (ecosystem === undefined || ecosystem === node.kind) {
+    const { version } = node;
+    const isVersion = () =>
+      versionMatches(range, version) || (node.kind === "npm" && isUnknown(version));
+    if (nameMatches(spec.name, node.name) && isVersion()) return true;
   }
   // A ban on a package must also catch the copy of it that a CDN serves.
-  if (node.kind === "npm" || node.npm === undefined) return false;
-  if (spec.ecosystem !== undefined && spec.ecosystem !== "npm") return false;
-  return nameMatches(spec.name, node.npm.name) && versionMatches(spec.range, node.npm.version);
+  const name = copyName(node);
+  if (name === undefined || (ecosystem !== undefined && ecosystem !== "npm")) return false;
+  if (!nameMatches(spec.name, name)) return false;
+  const version = node.npm?.version ?? "";
+  return versionMatches(range, version) || isUnknown(version);
+}
+
+/** The npm package of which a CDN serves a copy. */
+function copyName({ kind, npm, npmName }: SpecSubject): string | undefined {
+  return kind === "npm" ? undefined : npm?.name ?? npmName;
 }
 
 function isPackageName(name: string): boolean {
   if (name.includes("*")) return true;
   return name.startsWith("@") ? /^@[^/@]+\/[^/@]+$/.test(name) : !/[/@]/.test(name);
 }
+
+/** Lockfiles name versions as Deno reads them, `=1.0.0` and `v1.0.0` too. */
+const LOOSE = { includePrerelease: true, loose: true } as const;
 
 /** cargo writes `<=1,>0.2` where npm writes `<=1 >0.2`. */
 function rangeOf(text: string): string {
@@ -88,8 +119,8 @@ function rangeOf(text: string): string {
 function versionMatches(range: string | undefined, version: string): boolean {
   if (range === undefined) return true;
   if (range === version || range === `v${version}` || `v${range}` === version) return true;
-  if (semver.valid(version) === null) return range.trim() === "*";
-  return semver.satisfies(version, rangeOf(range), { includePrerelease: true });
+  if (semver.valid(version, LOOSE) === null) return range.trim() === "*";
+  return semver.satisfies(version, rangeOf(range), LOOSE);
 }
 
 /**
@@ -99,8 +130,10 @@ function versionMatches(range: string | undefined, version: string): boolean {
  * backtrack for hours on a name made for it.
  */
 function nameMatches(pattern: string, name: string): boolean {
-  const pieces = pattern.split("*");
-  if (pieces.length === 1) return pattern === name;
+  return pattern.includes("*") ? piecesMatch(pattern.split("*"), name) : pattern === name;
+}
+
+function piecesMatch(pieces: readonly string[], name: string): boolean {
   const first = pieces[0]!;
   const last = pieces.at(-1)!;
   if (name.length < first.length + last.length) return false;
@@ -113,4 +146,63 @@ function nameMatches(pattern: string, name: string): boolean {
     from = found + piece.length;
   }
   return true;
+}
+
+interface Indexed<E> {
+  readonly entry: E;
+  readonly spec: PackageSpec;
+  readonly position: number;
+}
+
+/**
+ * Entries of a policy by the names that they are about.
+ *
+ * Every entry compared with every package takes minutes for a long policy and a large project. An
+ * entry that names one package is found by that name; the patterns are tried one by one, those that
+ * several entries share once.
+ */
+export class SpecIndex<E extends { readonly spec: PackageSpec }> {
+  readonly #named = new Map<string, Indexed<E>[]>();
+  readonly #patterns = new Map<string, { pieces: readonly string[]; entries: Indexed<E>[] }>();
+
+  constructor(entries: readonly E[]) {
+    for (const [position, entry] of entries.entries()) {
+      const { spec } = entry;
+      const list = spec.name.includes("*") ? this.#pattern(spec.name) : this.#name(spec.name);
+      list.push({ entry, spec, position });
+    }
+  }
+
+  /**
+   * The entries that are about a package, in their order.
+   *
+   * @param test What decides about ecosystem and version.
+   */
+  matching(node: SpecSubject, test: typeof specMatches = specMatches): readonly E[] {
+    const copy = copyName(node);
+    const names = copy === undefined || copy === node.name ? [node.name] : [node.name, copy];
+    const found = new Set<Indexed<E>>();
+    for (const name of names) {
+      for (const entry of this.#named.get(name) ?? []) found.add(entry);
+      for (const { pieces, entries } of this.#patterns.values()) {
+        if (piecesMatch(pieces, name)) { for (const entry of entries) found.add(entry); }
+      }
+    }
+    return [...found].filter(({ spec }) => test(spec, node))
+      .sort((a, b) => a.position - b.position).map(({ entry }) => entry);
+  }
+
+  #name(name: string): Indexed<E>[] {
+    let list = this.#named.get(name);
+    if (list === undefined) this.#named.set(name, list = []);
+    return list;
+  }
+
+  #pattern(name: string): Indexed<E>[] {
+    let pattern = this.#patterns.get(name);
+    if (pattern === undefined) {
+      this.#patterns.set(name, pattern = { pieces: name.split("*"), entries: [] });
+    }
+    return pattern.entries;
+  }
 }

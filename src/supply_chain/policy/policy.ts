@@ -57,7 +57,10 @@ export interface IgnoreEntry extends PolicyPosition {
   readonly id?: string;
   /** Only for this package. */
   readonly package?: PackageSpec;
-  /** Only when the package is reached through this file of the project or package label. */
+  /**
+   * Only when the package is reached through this alone: a package label, or as written a
+   * configuration file (`m1/deno.json`, `file:m1/deno.json`) or a folder of such (`m1`, `packages`).
+   */
   readonly path?: string;
   readonly reason: string;
   /** `YYYY-MM-DD`: the last day on which it holds. */

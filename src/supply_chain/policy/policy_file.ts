@@ -168,7 +168,7 @@ class Loader {
     const nothing: FileDraft = { sections: {} };
     const path = joined(from, String(node.value));
     if (path === undefined) {
-      node.expected("a file inside the project, relative to this one");
+      node.expected("the path of another file, relative to this one");
     } else if (chain.includes(path)) {
       node.fail(`extends itself: ${[...chain, path].join(" -> ")}`);
     } else if (chain.length > MAX_EXTENDS_DEPTH) {
@@ -230,20 +230,27 @@ function extended(node: TomlNode): readonly TomlNode[] | undefined {
   return items.filter((item) => readString(item) !== undefined);
 }
 
-/** A path relative to the folder of `from`, or `undefined` if that is not inside the project. */
+/**
+ * A path relative to the folder of `from`, or `undefined` where `to` is no such path.
+ *
+ * It may lead out of the project, to what the members of a repository share: who writes the policy
+ * is trusted. An address is none, so that no policy changes unless a file here does.
+ */
 function joined(from: string, to: string): string | undefined {
   if (/[\\:\0]|^\//.test(to)) return undefined;
+  const isAbsolute = /^(?:\/|[A-Za-z]:)/.test(from);
   const segments = from.split("/").slice(0, -1);
   for (const segment of to.split("/")) {
     if (segment === "..") {
-      if (segments.length === 0 || segments.at(-1) === "..") return undefined;
-      segments.pop();
+      if (isAbsolute && segments.length === 1) return undefined;
+      if (segments.length === 0 || segments.at(-1) === "..") segments.push(segment);
+      else segments.pop();
     } else if (segment !== "." && segment !== "") {
       segments.push(segment);
     }
   }
-  const isInside = segments.length > 0 && segments[0] !== ".." && !from.startsWith("/");
-  return isInside ? segments.join("/") : undefined;
+  const isFile = !["", ".", ".."].includes(to.split("/").at(-1)!) && segments.at(-1) !== "..";
+  return isFile ? segments.join("/") : undefined;
 }
 
 /** What stands in [graph] and [output] today stood at the root of cargo-deny's older files. */

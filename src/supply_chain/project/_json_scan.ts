@@ -7,14 +7,23 @@ export interface ScannedKey {
   readonly offset: number;
 }
 
+/** Limits of {@linkcode scanJson}. */
+export interface JsonScanLimits {
+  readonly maxDepth: number;
+  /** Objects and arrays; each costs the parser far more than its two characters. */
+  readonly maxContainers: number;
+  /** Duplicates that are listed. */
+  readonly maxDuplicates: number;
+}
+
 /** What `JSON.parse` does not tell: where keys stand, which came twice, how deep it goes. */
 export interface JsonScan {
   /** Offset of a key by the path of the objects around it, joined by NUL, and the key itself. */
   readonly offsets: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** Keys that an object has twice. Readers take the last one, and reviewers read the first. */
   readonly duplicates: readonly ScannedKey[];
-  /** Offset at which the nesting exceeds the limit. */
-  readonly tooDeepAt?: number;
+  /** The limit that the text exceeds, and where. */
+  readonly exceeded?: { readonly limit: "maxDepth" | "maxContainers"; readonly offset: number };
 }
 
 /** An object or array that is open. */
@@ -29,23 +38,27 @@ interface Frame {
 const QUOTE = 0x22, COLON = 0x3a, BACKSLASH = 0x5c;
 const OPEN_ARRAY = 0x5b, CLOSE_ARRAY = 0x5d, OPEN_OBJECT = 0x7b, CLOSE_OBJECT = 0x7d;
 
+/** The sections of a lockfile end at this depth; below it only duplicates matter. */
+const RECORDED_DEPTH = 3;
+
 /**
  * Walks a JSON text once without building values, so that it can be refused before it is parsed.
  *
  * It takes any text and reports no syntax errors: that is what `JSON.parse` is for.
  */
-export function scanJson(text: string, { maxDepth }: { readonly maxDepth: number }): JsonScan {
+export function scanJson(text: string, limits: JsonScanLimits): JsonScan {
   const offsets = new Map<string, Map<string, number>>();
   const duplicates: ScannedKey[] = [];
   const stack: Frame[] = [];
   let frame: Frame | undefined;
+  let containers = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case QUOTE: {
         const end = endOfString(text, at);
         if (frame?.keys !== undefined && text.charCodeAt(skipSpace(text, end + 1)) === COLON) {
           frame.key = unquote(text.slice(at, end + 1));
-          if (frame.keys.has(frame.key)) {
+          if (frame.keys.has(frame.key) && duplicates.length < limits.maxDuplicates) {
             const path = frame.path === "" ? [] : frame.path.split("\0").slice(1);
             duplicates.push({ path, key: frame.key, offset: at });
           }
@@ -56,13 +69,18 @@ export function scanJson(text: string, { maxDepth }: { readonly maxDepth: number
       }
       case OPEN_OBJECT:
       case OPEN_ARRAY: {
-        if (stack.length === maxDepth) return { offsets, duplicates, tooDeepAt: at };
-        const path = frame === undefined ? "" : `${frame.path}\0${frame.key}`;
+        if (stack.length === limits.maxDepth) {
+          return { offsets, duplicates, exceeded: { limit: "maxDepth", offset: at } };
+        }
+        if (++containers > limits.maxContainers) {
+          return { offsets, duplicates, exceeded: { limit: "maxContainers", offset: at } };
+        }
+        const isRecorded = stack.length < RECORDED_DEPTH;
+        const path = frame === undefined ? "" : isRecorded ? `${frame.path}\0${frame.key}` : "\0…";
         const keys = text.charCodeAt(at) === OPEN_OBJECT ? new Map<string, number>() : undefined;
         frame = { keys, path, key: "" };
         stack.push(frame);
-        // The lockfile's sections end at this depth; below it only duplicates matter.
-        if (keys !== undefined && stack.length <= 3) offsets.set(path, keys);
+        if (keys !== undefined && isRecorded) offsets.set(path, keys);
         break;
       }
       case CLOSE_OBJECT:

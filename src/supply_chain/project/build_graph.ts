@@ -1,18 +1,35 @@
-// @ts-types="@types/semver"
-import semver from "semver";
 import type { FindingLocation } from "../report.ts";
-import type { NodeKind, PackageGraph, PackageNode } from "./graph.ts";
-import type { LockedNpm, Lockfile } from "./lockfile.ts";
+import type { NodeKind, PackageGraph, PackageNode, PathNode } from "./graph.ts";
+import type { Lockfile } from "./lockfile.ts";
+import { isForeign } from "./_platform.ts";
+import { RequestIndex } from "./_request_index.ts";
 import { parseNpmId } from "./npm_id.ts";
 import type { ConfigFile, DeclaredDependency, Project } from "./project.ts";
 import { groupOf, type RemoteGroup } from "./remote_group.ts";
-import { type PackageRequest, parseRequest } from "./specifier.ts";
+import { parseRequest } from "./specifier.ts";
 
 /** A node while the graph is being drawn. */
 type Draft = Mutable<PackageNode>;
 type Mutable<T> = {
   -readonly [Key in keyof T]: T[Key] extends readonly PackageNode[] ? PackageNode[] : T[Key];
 };
+
+/** An entry of the lockfile, or a file of the project, while the graph is being drawn. */
+interface Variant extends PathNode {
+  readonly node: Draft;
+  readonly dependencies: Set<Variant>;
+  readonly dependents: Set<Variant>;
+  /** Those of the dependencies that are not for development only. */
+  readonly production: Set<Variant>;
+}
+
+/** What is known of the project's own modules. */
+export interface SourceFacts {
+  /** Names in the import maps that only development uses. @default {none} */
+  readonly developmentAliases?: ReadonlySet<string>;
+  /** Packages that shipped modules import directly. @default {none} */
+  readonly shippedSpecifiers?: readonly string[];
+}
 
 /** A dependency that the configuration declares and the lockfile does not have. */
 export interface UnlockedDependency {
@@ -42,6 +59,14 @@ export interface BuiltGraph extends PackageGraph {
   readonly stale: readonly { readonly member: string; readonly specifier: string }[];
   /** Where each direct dependency is declared. */
   readonly declaredAt: ReadonlyMap<PackageNode, FindingLocation>;
+  /** Kind and name of each linked package, such as `npm:lodash`. */
+  readonly linked: ReadonlySet<string>;
+  /** Starts of the paths: the files of the project that declare something. */
+  readonly pathRoots: readonly PathNode[];
+  /** The lockfile, off which hangs what no configuration declares. */
+  readonly lockRoot?: PathNode;
+  /** The entries that a node stands for. */
+  readonly pathNodes: ReadonlyMap<PackageNode, readonly PathNode[]>;
 }
 
 /**
@@ -49,26 +74,25 @@ export interface BuiltGraph extends PackageGraph {
  *
  * What no configuration declares hangs off the lockfile itself: code asked for it directly.
  *
- * @param developmentAliases Names in the import maps that only development uses.
+ * @param sources What the project's own modules tell.
  */
 export function buildGraph(
   project: Project,
   lock: Lockfile | null,
-  developmentAliases: ReadonlySet<string> = new Set(),
+  sources: SourceFacts = {},
 ): BuiltGraph {
-  return new GraphBuilder(project, lock, developmentAliases).build();
+  return new GraphBuilder(project, lock, sources).build();
 }
 
 class GraphBuilder {
   readonly #project: Project;
   readonly #lock: Lockfile | null;
-  readonly #developmentAliases: ReadonlySet<string>;
-  readonly #nodes: Map<string, Draft> = new Map();
-  readonly #edges: Map<Draft, Set<Draft>> = new Map();
-  readonly #production: Map<Draft, Set<Draft>> = new Map();
-  readonly #byNpmId: Map<string, Draft> = new Map();
-  readonly #byJsrId: Map<string, Draft> = new Map();
-  readonly #byLinkName: Map<string, Draft> = new Map();
+  readonly #sources: SourceFacts;
+  readonly #variants: Map<string, Variant[]> = new Map();
+  readonly #byNpmId: Map<string, Variant> = new Map();
+  readonly #byJsrId: Map<string, Variant> = new Map();
+  /** By kind and name, such as `npm:lodash`. */
+  readonly #byLinkName: Map<string, Variant> = new Map();
   readonly #requests: RequestIndex;
   readonly #unlocked: UnlockedDependency[] = [];
   readonly #missing: MissingDependency[] = [];
@@ -76,78 +100,89 @@ class GraphBuilder {
   readonly #stale: { member: string; specifier: string }[] = [];
   readonly #declaredAt: Map<PackageNode, FindingLocation> = new Map();
 
-  constructor(
-    project: Project,
-    lock: Lockfile | null,
-    developmentAliases: ReadonlySet<string>,
-  ) {
+  constructor(project: Project, lock: Lockfile | null, sources: SourceFacts) {
     this.#project = project;
     this.#lock = lock;
-    this.#developmentAliases = developmentAliases;
+    this.#sources = sources;
     this.#requests = new RequestIndex(lock?.specifiers ?? new Map());
   }
 
   build(): BuiltGraph {
-    const roots = this.#project.configs.map((config) =>
-      this.#node("config", `file:${config.path}`, config.path, "")
-    );
+    const roots = this.#project.configs.map(({ path }) => this.#file(path));
     if (this.#lock !== null) this.#addPackages(this.#lock);
     this.#addLinks();
     this.#project.configs.forEach((config, index) => this.#connectConfig(config, roots[index]!));
+    let lockRoot: Variant | undefined;
     if (this.#lock !== null) {
       this.#connectPackages(this.#lock);
       this.#connectWorkspace(this.#lock, roots);
-      const root = this.#node("config", `file:${this.#lock.path}`, this.#lock.path, "");
-      roots.push(root);
-      this.#connectUndeclared(this.#lock, roots, root);
+      for (const [variant] of this.#variants.values()) {
+        if (variant!.node.kind === "config" && !roots.includes(variant!)) roots.push(variant!);
+      }
+      lockRoot = this.#file(this.#lock.path);
+      this.#connectUndeclared(this.#lock, roots, lockRoot);
     }
-    this.#finish(roots);
+    this.#finish(lockRoot === undefined ? roots : [...roots, lockRoot]);
+    const nodes = [...this.#variants.values()].map(([variant]) => variant!.node);
     const order = (node: PackageNode) => KIND_ORDER.indexOf(node.kind);
-    const packages = [...this.#nodes.values()].filter(({ kind }) => kind !== "config")
-      .sort((a, b) => order(a) - order(b) || (a.label < b.label ? -1 : 1));
+    const pathRoots = roots.filter(({ dependencies }) => dependencies.size > 0);
+    const allRoots = lockRoot?.dependencies.size ? [...pathRoots, lockRoot] : pathRoots;
     return {
-      roots: roots.filter(({ dependencies }) => dependencies.length > 0),
-      packages,
+      roots: allRoots.map(({ node }) => node),
+      packages: nodes.filter(({ kind }) => kind !== "config")
+        .sort((a, b) => order(a) - order(b) || (a.label < b.label ? -1 : 1)),
       unlocked: this.#unlocked,
       missing: this.#missing,
       undeclared: this.#undeclared,
       stale: this.#stale,
       declaredAt: this.#declaredAt,
+      linked: new Set(this.#byLinkName.keys()),
+      pathRoots,
+      ...(lockRoot && { lockRoot }),
+      pathNodes: new Map([...this.#variants.values()].map((list) => [list[0]!.node, list])),
     };
   }
 
   #addPackages(lock: Lockfile): void {
     for (const entry of lock.npm.values()) {
-      const { name, version } = entry;
-      const extra = {
+      const { id, name, version } = entry;
+      const variant = this.#variant("npm", `npm:${name}@${version}`, name, version, {
         npm: { name, version },
-        lockKey: ["npm", entry.id] as const,
-        ...(entry.tarball !== undefined && { tarball: entry.tarball }),
-        ...(isForeign(entry) && { foreign: true }),
-      };
-      const node = this.#node("npm", `npm:${name}@${version}`, name, version, extra);
+        lockKey: ["npm", id],
+      });
+      const { node } = variant;
       node.entries++;
       node.hasIntegrity &&= entry.integrity !== undefined;
       node.deprecated ||= entry.deprecated;
       node.scripts ||= entry.scripts;
-      this.#byNpmId.set(entry.id, node);
+      if (entry.tarball !== undefined) node.tarball ??= entry.tarball;
+      if (isForeign(entry)) node.foreign = true;
+      this.#byNpmId.set(id, variant);
       // Some requests name an id without the peers that it was resolved with.
-      if (!this.#byNpmId.has(`${name}@${version}`)) this.#byNpmId.set(`${name}@${version}`, node);
+      if (!this.#byNpmId.has(`${name}@${version}`)) {
+        this.#byNpmId.set(`${name}@${version}`, variant);
+      }
     }
     for (const { id, name, version, integrity } of lock.jsr.values()) {
-      const node = this.#node("jsr", `jsr:${id}`, name, version, { lockKey: ["jsr", id] });
-      node.entries++;
-      node.hasIntegrity &&= integrity !== undefined;
-      this.#byJsrId.set(id, node);
+      const extra = { lockKey: ["jsr", id] } as const;
+      const variant = this.#variant("jsr", `jsr:${name}@${version}`, name, version, extra);
+      variant.node.entries++;
+      variant.node.hasIntegrity &&= integrity !== undefined;
+      this.#byJsrId.set(id, variant);
     }
     for (const [address, hash] of lock.remote) {
-      // What is no address is a group of its own, so that nothing in the lockfile is lost.
-      const group = groupOf(address) ?? { name: address, version: "", pinned: false };
-      const node = this.#node("https", labelOf(group), group.name, group.version, {
-        ...(group.npm && { npm: group.npm }),
+      const group = groupOf(address);
+      // What is no address is a group of its own, in quotes so that it is taken for no other: nothing
+      // in the lockfile is lost, and nothing hides behind the name of something else.
+      const label = group === undefined ? `https:${JSON.stringify(address)}` : labelOf(group);
+      const extra = {
+        ...(group?.npm && { npm: group.npm }),
+        ...(group?.npmName !== undefined && { npmName: group.npmName }),
         lockKey: ["remote", address],
         url: address,
-      });
+      } as const;
+      const { node } = this.#variants.get(label)?.[0] ??
+        this.#variant("https", label, group?.name ?? address, group?.version ?? "", extra);
       node.entries++;
       node.hasIntegrity &&= hash !== "";
     }
@@ -155,30 +190,35 @@ class GraphBuilder {
 
   #addLinks(): void {
     const keys = [...this.#lock?.workspace?.links.keys() ?? []];
-    for (const { value, member } of this.#project.configs) {
+    for (const key of keys) {
+      const { kind = "npm", name = key, range = "" } = parseRequest(key) ?? {};
+      const label = `link:${name}${range === "" ? "" : `@${range}`}`;
+      const variant = this.#variant("link", label, name, range);
+      variant.node.entries = 1;
+      this.#byLinkName.set(`${kind}:${name}`, variant);
+    }
+    // Folders in deno.json are the same links that the lockfile names by package.
+    for (const { value, member } of keys.length > 0 ? [] : this.#project.configs) {
       const links = member === "" ? value["links"] ?? value["patch"] : undefined;
       for (const path of Array.isArray(links) ? links : []) {
-        if (typeof path === "string") keys.push(`link:${path}`);
+        if (typeof path !== "string" || this.#variants.has(`link:${path}`)) continue;
+        this.#variant("link", `link:${path}`, path, "").node.entries = 1;
       }
-    }
-    const named = keys.filter((key) => !key.startsWith("link:"));
-    // Folders in deno.json are the same links that the lockfile names by package.
-    for (const key of named.length > 0 ? named : keys) {
-      const request = parseRequest(key);
-      const name = request?.name ?? key.slice("link:".length);
-      const label = `link:${name}${request?.range ? `@${request.range}` : ""}`;
-      const node = this.#node("link", label, name, request?.range ?? "");
-      node.entries = 1;
-      this.#byLinkName.set(`${request?.kind ?? ""}:${name}`, node);
     }
   }
 
-  #connectConfig(config: ConfigFile, from: Draft): void {
-    for (const { alias, specifier, dev, location } of config.dependencies) {
-      const isDevelopment = dev || this.#developmentAliases.has(alias);
-      for (const target of this.#targetsOf(specifier)) {
-        this.#connect(from, target, isDevelopment);
-        if (!this.#declaredAt.has(target)) this.#declaredAt.set(target, location);
+  #connectConfig(config: ConfigFile, from: Variant): void {
+    for (const declared of config.dependencies) {
+      const { alias, specifier, dev, location } = declared;
+      const isDevelopment = dev || this.#sources.developmentAliases?.has(alias);
+      const targets = this.#targetsOf(specifier);
+      // A prefix stands for whatever the code appends to it; a module is locked or it is not.
+      if (targets.length === 0 && this.#lock !== null && /^https?:.*[^/]$/i.test(specifier)) {
+        this.#unlocked.push({ config, declared });
+      }
+      for (const target of targets) {
+        connect(from, target, isDevelopment);
+        if (!this.#declaredAt.has(target.node)) this.#declaredAt.set(target.node, location);
       }
     }
   }
@@ -188,8 +228,8 @@ class GraphBuilder {
       const from = this.#byNpmId.get(entry.id)!;
       for (const id of entry.dependencies) {
         const to = this.#npmById(id);
-        if (to === undefined) this.#missing.push({ from, to: id });
-        else this.#connect(from, to);
+        if (to === undefined) this.#missing.push({ from: from.node, to: id });
+        else connect(from, to);
       }
     }
     for (const entry of lock.jsr.values()) {
@@ -197,16 +237,16 @@ class GraphBuilder {
     }
     for (const [key, dependencies] of lock.workspace?.links ?? []) {
       const request = parseRequest(key);
-      const from = this.#byLinkName.get(`${request?.kind ?? ""}:${request?.name ?? key}`);
+      const from = this.#byLinkName.get(`${request?.kind ?? "npm"}:${request?.name ?? key}`);
       if (from !== undefined) this.#connectRequests(from, dependencies);
     }
   }
 
-  #connectRequests(from: Draft, requests: readonly string[]): void {
+  #connectRequests(from: Variant, requests: readonly string[]): void {
     for (const request of requests) {
       const targets = this.#targetsOf(request);
-      if (targets.length === 0) this.#missing.push({ from, to: request });
-      for (const to of targets) this.#connect(from, to);
+      if (targets.length === 0) this.#missing.push({ from: from.node, to: request });
+      for (const to of targets) connect(from, to);
     }
   }
 
@@ -214,8 +254,10 @@ class GraphBuilder {
    * Compares what the lockfile records for each folder with its configuration, and draws what the
    * configuration does not say.
    */
-  #connectWorkspace(lock: Lockfile, roots: readonly Draft[]): void {
+  #connectWorkspace(lock: Lockfile, roots: readonly Variant[]): void {
     const { configs } = this.#project;
+    // From version 4 on, a lockfile without the section says that the project asks for nothing.
+    const recordsWorkspace = lock.workspace !== undefined || Number(lock.version) >= 4;
     const folders = new Map([...lock.workspace?.members ?? []]);
     folders.set("", lock.workspace?.root ?? { dependencies: [], packageJson: [] });
     for (const { member } of configs) {
@@ -228,15 +270,14 @@ class GraphBuilder {
           config.member === member && (config.kind === "package-json") === npm
         );
         const requests = npm ? locked.packageJson : locked.dependencies;
-        if (lock.workspace !== undefined) this.#compare(member, own, requests);
+        if (recordsWorkspace) this.#compare(member, own, requests);
         const path = `${member === "" ? "" : `${member}/`}${npm ? "package.json" : "deno.json"}`;
-        const from = roots[configs.indexOf(own[0]!)] ??
-          this.#node("config", `file:${path}`, path, "");
+        const from = roots[configs.indexOf(own[0]!)] ?? this.#file(path);
         for (const target of requests.flatMap((request) => this.#targetsOf(request))) {
           const known = own.some((config) =>
-            this.#edges.get(roots[configs.indexOf(config)]!)?.has(target)
+            roots[configs.indexOf(config)]!.dependencies.has(target)
           );
-          if (!known) this.#connect(from, target);
+          if (!known) connect(from, target);
         }
       }
     }
@@ -264,36 +305,45 @@ class GraphBuilder {
   }
 
   /** Hangs what is not reached yet off the lockfile: requests in code, then what nobody needs. */
-  #connectUndeclared(lock: Lockfile, roots: Draft[], root: Draft): void {
-    for (const node of this.#nodes.values()) {
-      if (node.kind === "config" && !roots.includes(node)) roots.push(node);
-    }
-    const reached = this.#reach(roots, this.#edges);
-    const add = (node: Draft, specifier: string) => {
-      if (reached.has(node)) return;
-      this.#connect(root, node);
-      if (specifier !== OF_DENO_ITSELF) this.#undeclared.push({ node, specifier });
-      for (const next of this.#reach([node], this.#edges)) reached.add(next);
+  #connectUndeclared(lock: Lockfile, roots: readonly Variant[], root: Variant): void {
+    const reached = reach(roots, "dependencies");
+    const add = (variant: Variant, specifier: string) => {
+      if (reached.has(variant)) return;
+      connect(root, variant);
+      if (specifier !== OF_DENO_ITSELF) this.#undeclared.push({ node: variant.node, specifier });
+      for (const next of reach([variant], "dependencies")) reached.add(next);
     };
-    for (const specifier of lock.specifiers.keys()) {
-      for (const node of this.#targetsOf(specifier)) add(node, specifier);
+    for (const [specifier, id] of lock.specifiers) {
+      const targets = this.#targetsOf(specifier);
+      // JSR packages are resolved before they are loaded, and some never are.
+      if (targets.length === 0 && specifier.startsWith("npm:")) {
+        this.#missing.push({ from: root.node, to: id });
+      }
+      for (const target of targets) add(target, specifier);
     }
-    const all = [...this.#nodes.values()].filter(({ kind }) => kind !== "config");
-    const needed = new Set([...this.#edges.values()].flatMap((targets) => [...targets]));
-    for (const node of all) if (!needed.has(node)) add(node, node.url ?? node.label);
+    const all = [...this.#variants.values()].flat().filter(({ node }) => node.kind !== "config");
+    for (const variant of all) {
+      if (variant.dependents.size === 0) add(variant, variant.node.url ?? variant.node.label);
+    }
     // What is left are circles that nothing leads into.
-    for (const node of all) add(node, node.url ?? node.label);
+    for (const variant of all) add(variant, variant.node.url ?? variant.node.label);
+    // A module that is shipped may ask for what only development declares.
+    const production = reach(roots, "production");
+    for (const specifier of this.#sources.shippedSpecifiers ?? []) {
+      for (const target of this.#targetsOf(specifier)) {
+        if (!production.has(target)) connect(root, target);
+      }
+    }
   }
 
-  #targetsOf(specifier: string): readonly Draft[] {
+  #targetsOf(specifier: string): readonly Variant[] {
     const request = parseRequest(specifier);
     if (request !== undefined) {
-      const link = this.#byLinkName.get(`${request.kind}:${request.name}`) ??
-        this.#byLinkName.get(`:${request.name}`);
+      const link = this.#byLinkName.get(`${request.kind}:${request.name}`);
       if (link !== undefined) return [link];
       return this.#requests.resolve(request).map((id) =>
         request.kind === "npm" ? this.#npmById(id) : this.#byJsrId.get(id)
-      ).filter((node) => node !== undefined);
+      ).filter((variant) => variant !== undefined);
     }
     const redirects = this.#lock?.redirects;
     let address = specifier;
@@ -302,129 +352,85 @@ class GraphBuilder {
     }
     return [...new Set([address, specifier])].flatMap((address) => {
       const group = groupOf(address);
-      const node = group && this.#nodes.get(labelOf(group));
-      return node === undefined ? [] : [node];
+      return group === undefined ? [] : this.#variants.get(labelOf(group)) ?? [];
     });
   }
 
-  #npmById(id: string): Draft | undefined {
-    const node = this.#byNpmId.get(id);
-    if (node !== undefined) return node;
+  #npmById(id: string): Variant | undefined {
+    const variant = this.#byNpmId.get(id);
+    if (variant !== undefined) return variant;
     const parsed = parseNpmId(id);
     return parsed && this.#byNpmId.get(`${parsed.name}@${parsed.version}`);
   }
 
-  #node(
+  /** The one variant of a file of the project. */
+  #file(path: string): Variant {
+    return this.#variants.get(`file:${path}`)?.[0] ??
+      this.#variant("config", `file:${path}`, path, "");
+  }
+
+  /** A further variant of the node with this label. */
+  #variant(
     kind: NodeKind,
     label: string,
     name: string,
     version: string,
-    extra: Pick<PackageNode, "npm" | "lockKey" | "tarball" | "url" | "foreign"> = {},
-  ): Draft {
-    let node = this.#nodes.get(label);
-    if (node === undefined) {
-      node = {
-        ...extra,
-        ...{ kind, label, name, version, entries: 0, hasIntegrity: true, deprecated: false },
-        ...{ scripts: false, dependencies: [], dependents: [], dev: false },
-      };
-      this.#nodes.set(label, node);
-    }
-    return node;
+    extra: Pick<PackageNode, "npm" | "npmName" | "lockKey" | "url"> = {},
+  ): Variant {
+    let variants = this.#variants.get(label);
+    if (variants === undefined) this.#variants.set(label, variants = []);
+    const node = variants[0]?.node ?? {
+      ...extra,
+      ...{ kind, label, name, version, entries: 0, hasIntegrity: true, deprecated: false },
+      ...{ scripts: false, dependencies: [], dependents: [], dev: false },
+    };
+    const variant: Variant = {
+      node,
+      dependencies: new Set(),
+      dependents: new Set(),
+      production: new Set(),
+    };
+    variants.push(variant);
+    return variant;
   }
 
-  #connect(from: Draft, to: Draft, dev = false): void {
-    if (from === to) return;
-    for (const edges of dev ? [this.#edges] : [this.#edges, this.#production]) {
-      const targets = edges.get(from);
-      if (targets) targets.add(to);
-      else edges.set(from, new Set([to]));
-    }
-  }
-
-  #reach(from: readonly Draft[], edges: ReadonlyMap<Draft, ReadonlySet<Draft>>): Set<Draft> {
-    const reached = new Set(from);
-    for (const node of reached) for (const next of edges.get(node) ?? []) reached.add(next);
-    return reached;
-  }
-
-  #finish(roots: readonly Draft[]): void {
-    const production = this.#reach(roots, this.#production);
-    for (const [from, targets] of this.#edges) {
-      for (const to of targets) {
-        from.dependencies.push(to);
-        to.dependents.push(from);
+  /** Joins the edges of the variants of each node. */
+  #finish(roots: readonly Variant[]): void {
+    const production = reach(roots, "production");
+    for (const variants of this.#variants.values()) {
+      const { node } = variants[0]!;
+      const targets = new Set(
+        variants.flatMap(({ dependencies }) => [...dependencies])
+          .map(({ node }) => node),
+      );
+      targets.delete(node);
+      for (const target of targets) {
+        node.dependencies.push(target);
+        target.dependents.push(node);
       }
+      node.dev = !variants.some((variant) => production.has(variant));
     }
-    for (const node of this.#nodes.values()) node.dev = !production.has(node);
   }
 }
+
+function connect(from: Variant, to: Variant, development = false): void {
+  if (from === to) return;
+  from.dependencies.add(to);
+  to.dependents.add(from);
+  if (!development) from.production.add(to);
+}
+
+function reach(from: readonly Variant[], edges: "dependencies" | "production"): Set<Variant> {
+  const reached = new Set(from);
+  for (const variant of reached) for (const next of variant[edges]) reached.add(next);
+  return reached;
+}
+
+const KIND_ORDER: readonly NodeKind[] = ["config", "npm", "jsr", "https", "link"];
 
 /** Deno asks for the types of Node's own modules, whatever the code does. */
 const OF_DENO_ITSELF = "npm:@types/node@*";
 
-const KIND_ORDER: readonly NodeKind[] = ["config", "npm", "jsr", "https", "link"];
-
-/** Node's names of this system and processor, as the lockfile has them. */
-const HERE = {
-  os: Deno.build.os === "windows" ? "win32" : Deno.build.os,
-  cpu: Deno.build.arch === "x86_64" ? "x64" : "arm64",
-};
-
-function isForeign({ os, cpu }: LockedNpm): boolean {
-  const isFor = (list: readonly string[], here: string) =>
-    list.length === 0 || list.includes(here) ||
-    (list.every((name) => name.startsWith("!")) && !list.includes(`!${here}`));
-  return !isFor(os, HERE.os) || !isFor(cpu, HERE.cpu);
-}
-
 function labelOf(group: RemoteGroup): string {
   return `https:${group.name}${group.version === "" ? "" : `@${group.version}`}`;
-}
-
-/** Finds what a request was resolved to, though the lockfile writes its range in another way. */
-class RequestIndex {
-  readonly #exact: ReadonlyMap<string, string>;
-  readonly #byName: Map<string, { readonly range: string; readonly id: string }[]> = new Map();
-  readonly #ranges: Map<string, string> = new Map();
-
-  constructor(specifiers: ReadonlyMap<string, string>) {
-    this.#exact = specifiers;
-    for (const [specifier, id] of specifiers) {
-      const request = parseRequest(specifier)!;
-      const key = `${request.kind}:${request.name}`;
-      const list = this.#byName.get(key);
-      if (list) list.push({ range: request.range, id });
-      else this.#byName.set(key, [{ range: request.range, id }]);
-    }
-  }
-
-  resolve({ kind, name, range }: PackageRequest): readonly string[] {
-    const key = `${kind}:${name}`;
-    const exact = this.#exact.get(range === "" ? key : `${key}@${range}`);
-    if (exact !== undefined) return [exact];
-    const candidates = this.#byName.get(key) ?? [];
-    // A list of dependencies leaves the range out when the name has one request. Where a damaged
-    // lockfile has several, all of them are meant: too many paths are better than a lost package.
-    const wanted = this.#range(range);
-    const same = candidates.filter((candidate) => this.#range(candidate.range) === wanted);
-    return (same.length > 0 || range !== "" ? same : candidates).map(({ id }) => id);
-  }
-
-  /** One way to write a request; `undefined` for what is no package of npm or JSR. */
-  canonical(specifier: string): string | undefined {
-    const request = parseRequest(specifier);
-    return request && `${request.kind}:${request.name}@${this.#range(request.range)}`;
-  }
-
-  /** One way to write a range: Deno writes `^5.0.0` as `5` and `^0.8.3` as `~0.8.3`. */
-  #range(range: string): string {
-    if (range === "") return "*";
-    let canonical = this.#ranges.get(range);
-    if (canonical === undefined) {
-      canonical = semver.validRange(range) ?? range;
-      this.#ranges.set(range, canonical);
-    }
-    return canonical;
-  }
 }

@@ -18,6 +18,8 @@ export interface PackageNode {
   readonly entries: number;
   /** The npm package whose code this is: an npm node, or a CDN group that serves one. */
   readonly npm?: { readonly name: string; readonly version: string };
+  /** The npm package that a CDN group serves, when its address names no exact version. */
+  readonly npmName?: string;
   /** Section and key of the first entry in the lockfile, for the location of a finding. */
   readonly lockKey?: readonly [section: "npm" | "jsr" | "remote", key: string];
   /** False when some entry carries no hash. */
@@ -44,4 +46,16 @@ export interface PackageGraph {
   readonly roots: readonly PackageNode[];
   /** Packages, without the files of the project, ordered by kind, name and version. */
   readonly packages: readonly PackageNode[];
+}
+
+/**
+ * One entry of the lockfile in the graph of paths.
+ *
+ * Variants of a package that differ in their peers depend on different packages; a path that mixed
+ * them would be one that no installation has.
+ */
+export interface PathNode {
+  readonly node: PackageNode;
+  readonly dependencies: ReadonlySet<PathNode>;
+  readonly dependents: ReadonlySet<PathNode>;
 }

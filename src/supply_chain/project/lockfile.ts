@@ -1,3 +1,5 @@
+// @ts-types="@types/semver"
+import semver from "semver";
 import { SecurityError } from "../../errors.ts";
 import type { FindingLocation } from "../report.ts";
 import { LineIndex, printable } from "../_text.ts";
@@ -10,6 +12,15 @@ export const MAX_LOCKFILE_BYTES: number = 64 * 1024 * 1024;
 
 /** The deepest real lockfile nests seven levels (`overrides`); a parser needs a stack for more. */
 const MAX_DEPTH = 64;
+
+/** A quarter of a million packages have some 750,000; 60 MB of `[]` would have thirty million. */
+const MAX_CONTAINERS = 4_000_000;
+
+/** The longest real id, with the peers of its peers, has some 2,000 characters. */
+const MAX_ID_LENGTH = 16_384;
+
+/** Entries of what is listed for the report: who finds a thousand need not see the rest. */
+const MAX_LISTED = 1_000;
 
 /** Versions of the format that this module reads. */
 const VERSIONS = ["1", "2", "3", "4", "5"] as const;
@@ -70,6 +81,10 @@ export interface Lockfile {
     /** Requests by the key of a linked package, such as `jsr:@scope/name@1.0.0`. */
     readonly links: ReadonlyMap<string, readonly string[]>;
   } | undefined;
+  /** Of package.json, as they were when the lockfile was written; `undefined` when there were none. */
+  readonly overrides: unknown;
+  /** Ids whose name or version no registry could have, so that readers disagree on what they mean. */
+  readonly malformedIds: readonly { readonly section: "npm" | "jsr"; readonly id: string }[];
   /** Fields that no version of the format has had so far. */
   readonly unknownFields: readonly ScannedKey[];
   /** Keys that an object has twice. */
@@ -80,10 +95,18 @@ export interface Lockfile {
   locateOffset(offset: number): FindingLocation;
 }
 
+/** Sections of a lockfile by version. Deno merges what belongs to another version into its own. */
+const SECTIONS: Readonly<Record<Exclude<Lockfile["version"], "1">, readonly string[]>> = {
+  2: ["version", "remote", "redirects", "npm"],
+  3: ["version", "remote", "redirects", "packages", "workspace"],
+  4: ["version", "specifiers", "jsr", "npm", "redirects", "remote", "workspace"],
+  5: ["version", "specifiers", "jsr", "npm", "redirects", "remote", "workspace"],
+};
+
+const ALL_SECTIONS: ReadonlySet<string> = new Set(Object.values(SECTIONS).flat());
+
 const KNOWN_FIELDS = {
-  root: new Set([
-    ...["version", "specifiers", "jsr", "npm", "remote", "redirects", "workspace", "packages"],
-  ]),
+  packages: new Set(["specifiers", "jsr", "npm"]),
   npm: new Set([
     ...["integrity", "dependencies", "optionalDependencies", "optionalPeers", "os", "cpu"],
     ...["tarball", "deprecated", "scripts", "bin"],
@@ -114,10 +137,17 @@ const EMPTY: JsonObject = {};
 export function parseLockfile(text: string, path: string): Lockfile {
   const lines = once(() => new LineIndex(text));
   const locateOffset = (offset: number) => ({ file: path, ...lines().at(offset) });
-  const scan = scanJson(text, { maxDepth: MAX_DEPTH });
-  if (scan.tooDeepAt !== undefined) {
-    const { line, column } = lines().at(scan.tooDeepAt);
-    throw unreadable(path, line, column, `expected at most ${MAX_DEPTH} levels of nesting`);
+  const scan = scanJson(text, {
+    maxDepth: MAX_DEPTH,
+    maxContainers: MAX_CONTAINERS,
+    maxDuplicates: MAX_LISTED,
+  });
+  if (scan.exceeded !== undefined) {
+    const { line, column } = lines().at(scan.exceeded.offset);
+    const expectation = scan.exceeded.limit === "maxDepth"
+      ? `expected at most ${MAX_DEPTH} levels of nesting`
+      : `expected at most ${MAX_CONTAINERS} objects and arrays`;
+    throw unreadable(path, line, column, expectation);
   }
   const reader = new Reader(path, scan.offsets, lines);
   const root = reader.object(reader.json(text), []);
@@ -132,7 +162,9 @@ export function parseLockfile(text: string, path: string): Lockfile {
   const unknownFields: ScannedKey[] = [];
   const note: Note = (path, known, object) => {
     for (const key in object) {
-      if (!known.has(key)) unknownFields.push({ path, key, offset: reader.offset(path, key) });
+      if (!known.has(key) && unknownFields.length < MAX_LISTED) {
+        unknownFields.push({ path, key, offset: reader.offset(path, key) });
+      }
     }
   };
 
@@ -146,24 +178,46 @@ export function parseLockfile(text: string, path: string): Lockfile {
   const remote = version === "1"
     ? reader.strings(root, [])
     : reader.strings(reader.object(field(root, "remote"), ["remote"]), ["remote"]);
-  if (version !== "1") note([], KNOWN_FIELDS.root, root);
+  if (version !== "1") {
+    const known = new Set(SECTIONS[version]);
+    for (const key of Object.keys(root)) {
+      // Deno's migration would take packages from it that a reader of this version does not see.
+      if (!known.has(key) && ALL_SECTIONS.has(key)) {
+        throw reader.error([], key, `expected no such section in version ${version}`);
+      }
+    }
+    note([], known, root);
+    if (version === "2") {
+      note(
+        ["npm"],
+        new Set(["specifiers", "packages"]),
+        reader.object(field(root, "npm"), ["npm"]),
+      );
+    }
+    if (version === "3") note(["packages"], KNOWN_FIELDS.packages, packages);
+  }
+  const malformedIds: { section: "npm" | "jsr"; id: string }[] = [];
 
-  const npm = readNpm(reader, npmSection, npmBase, version, note);
+  const npm = readNpm(reader, npmSection, npmBase, version, note, malformedIds);
   const jsr = new Map<string, LockedJsr>();
   for (
     const [id, value] of Object.entries(reader.object(field(packages, "jsr"), [...base, "jsr"]))
   ) {
     const entryPath = [...base, "jsr", id];
-    const parsed = parseNpmId(id);
+    const parsed = id.length > MAX_ID_LENGTH ? undefined : parseNpmId(id);
     if (parsed === undefined || !id.startsWith("@")) {
       throw reader.error([...base, "jsr"], id, 'expected a key of the form "@scope/name@version"');
     }
     const entry = reader.object(value, entryPath);
+    const version = canonicalVersion(id.slice(parsed.name.length + 1));
+    if (`${parsed.name}@${version}` !== id || !JSR_NAME.test(parsed.name)) {
+      malformedIds.push({ section: "jsr", id });
+    }
     note(entryPath, KNOWN_FIELDS.jsr, entry);
     jsr.set(id, {
       id,
       name: parsed.name,
-      version: id.slice(parsed.name.length + 1),
+      version,
       integrity: reader.string(entry, "integrity", entryPath),
       dependencies: reader.list(entry, "dependencies", entryPath),
     });
@@ -189,6 +243,8 @@ export function parseLockfile(text: string, path: string): Lockfile {
       "redirects",
     ]),
     specifiers: readSpecifiers(reader, version, root, packages),
+    overrides: overridesIn(reader, workspaceValue),
+    malformedIds,
     workspace: workspaceValue === undefined ? undefined : readWorkspace(reader, workspaceValue),
     unknownFields,
     duplicateKeys: scan.duplicates,
@@ -205,16 +261,23 @@ function readNpm(
   base: readonly string[],
   version: string,
   note: Note,
+  malformedIds: { section: "npm" | "jsr"; id: string }[],
 ): Map<string, LockedNpm> {
-  const idsByName = new Map<string, string[]>();
+  const idByName = new Map<string, string>();
   const parsedIds: { id: string; name: string; version: string }[] = [];
   for (const id of Object.keys(section)) {
-    const parsed = parseNpmId(id);
+    const parsed = id.length > MAX_ID_LENGTH ? undefined : parseNpmId(id);
     if (parsed === undefined) throw reader.error(base, id, 'expected a key "name@version"');
-    parsedIds.push({ id, name: parsed.name, version: parsed.version });
-    const ids = idsByName.get(parsed.name);
-    if (ids) ids.push(id);
-    else idsByName.set(parsed.name, [id]);
+    const { name, peers } = parsed;
+    // Deno takes `v1.0.0` and `=1.0.0`, too, and asks the registry for 1.0.0: so the checks do.
+    const version = canonicalVersion(parsed.version);
+    if (`${name}@${version}${peers}` !== id || !NPM_NAME.test(name)) {
+      malformedIds.push({ section: "npm", id });
+    }
+    parsedIds.push({ id, name, version });
+    // Where a name that stands alone has several versions, which Deno never writes, it takes the last.
+    const other = idByName.get(name);
+    if (other === undefined || other < id) idByName.set(name, id);
   }
   const npm = new Map<string, LockedNpm>();
   for (const { id, name, version: exact } of parsedIds) {
@@ -229,7 +292,7 @@ function readNpm(
       dependencies = [];
       for (const section of ["dependencies", "optionalDependencies"]) {
         for (const text of reader.list(entry, section, path)) {
-          resolveNpmDependency(text, idsByName, dependencies);
+          dependencies.push(resolveNpmDependency(text, idByName));
         }
       }
       for (const peer of reader.list(entry, "optionalPeers", path)) {
@@ -253,15 +316,32 @@ function readNpm(
   return npm;
 }
 
-/** Adds the ids that `name`, `name@id` or `alias@npm:name@id` stands for. */
-function resolveNpmDependency(
-  text: string,
-  idsByName: ReadonlyMap<string, readonly string[]>,
-  ids: string[],
-): void {
+/** The id that `name`, `name@id` or `alias@npm:name@id` stands for. */
+function resolveNpmDependency(text: string, idByName: ReadonlyMap<string, string>): string {
   const at = text.indexOf("@", 1);
-  if (at < 0) ids.push(...idsByName.get(text) ?? [text]);
-  else ids.push(text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text);
+  if (at < 0) return idByName.get(text) ?? text;
+  return text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text;
+}
+
+/** What a registry of npm serves; old packages may have capitals and punctuation. */
+const NPM_NAME = /^(?:@[\w!'()*.~-]+\/)?[\w!'()*.~-]+$/;
+
+const JSR_NAME = /^@[a-z0-9-]+\/[a-z0-9-]+$/;
+
+const PLAIN_VERSION = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)$/;
+
+/** A version as Deno reads it; as written where it is none. */
+function canonicalVersion(text: string): string {
+  if (PLAIN_VERSION.test(text)) return text;
+  const parsed = semver.parse(text.trim().replace(/^[=v\s]+/, ""), { loose: true });
+  if (parsed === null) return text;
+  return parsed.build.length > 0 ? `${parsed.version}+${parsed.build.join(".")}` : parsed.version;
+}
+
+function overridesIn(reader: Reader, workspace: unknown): unknown {
+  const fields = reader.object(workspace, ["workspace"]);
+  const packageJson = reader.object(field(fields, "packageJson"), ["workspace", "packageJson"]);
+  return field(fields, "npmOverrides") ?? field(packageJson, "overrides");
 }
 
 function readSpecifiers(
@@ -421,7 +501,8 @@ class Reader {
     const value = field(object, key);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "string") throw this.error(path, key, "expected a string");
-    return value;
+    // An empty hash or address is none.
+    return value === "" ? undefined : value;
   }
 
   list(

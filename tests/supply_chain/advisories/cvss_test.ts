@@ -30,6 +30,18 @@ Deno.test("highestCvss() takes the highest of several", async () => {
   assertEquals(await highestCvss([]), undefined);
 });
 
+Deno.test("highestCvss() takes the newest version of equal scores", async () => {
+  const none = [
+    { type: "CVSS_V3", score: "CVSS:3.0/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N" },
+    { type: "CVSS_V4", score: "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:N/VI:N/VA:N/SC:N/SI:N/SA:N" },
+    { type: "CVSS_V3", score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:N" },
+  ];
+  for (const severities of [none, none.toReversed()]) {
+    const { version, score } = (await highestCvss(severities))!;
+    assertEquals([version, score], ["4.0", 0]);
+  }
+});
+
 Deno.test("highestCvss() leaves temporal and threat metrics out of the base score", async () => {
   assertEquals((await highestCvss([{ type: "CVSS_V3", score: `${V31}/E:U` }]))?.score, 7.2);
   assertEquals((await highestCvss([{ type: "CVSS_V4", score: `${V40}/E:U` }]))?.score, 9.3);

@@ -154,7 +154,7 @@ Deno.test("affectedBy() matches ecosystem and name to the letter", () => {
   assertEquals(affectedBy(of("Debian:11", "x"), suffixed), undefined);
 });
 
-Deno.test("affectedBy() matches listed versions exactly and looks at every entry", () => {
+Deno.test("affectedBy() matches listed versions and looks at every entry", () => {
   const of = record({ versions: ["1.0.0", "2.0.0-rc.1"] }, {
     ranges: [{ type: "SEMVER", events: [{ introduced: "5.0.0" }, { fixed: "6.0.0" }] }],
     versions: ["9.0.0"],
@@ -164,13 +164,71 @@ Deno.test("affectedBy() matches listed versions exactly and looks at every entry
     "2.0.0-rc.1": "affected",
     "5.5.0": "affected",
     "9.0.0": "affected",
-    "1.0.0+b": "no",
+    "1.0.1": "no",
+    "1.0.0-0": "no",
     "2.0.0": "no",
+    "2.0.0-rc.2": "no",
     "6.0.0": "no",
   };
   for (const [version, kind] of Object.entries(expected)) {
     assertEquals(kindOf(of, version), kind, version);
   }
+});
+
+Deno.test("affectedBy() matches listed versions of equal precedence, however a lockfile writes them", () => {
+  // As texts they differ: that would hide a malicious package that lists its versions.
+  const of = record({ versions: ["1.0.0", "2.0.0-rc.1", "v3.0.0+build", "odd", "4.0"] });
+  const expected = {
+    "v1.0.0": "affected",
+    "=1.0.0": "affected",
+    "01.0.0": "affected",
+    "1.0.0+x": "affected",
+    "2.0.0-rc.01": "affected",
+    "2.0.0-rc.1+x": "affected",
+    "3.0.0": "affected",
+    "3.0.0-0": "no",
+    "2.0.0-rc.10": "no",
+    "10.0.0": "no",
+    "odd": "affected",
+    // No versions of npm, so nothing but the same text.
+    "4.0": "affected",
+    "4.0.0": "no",
+  };
+  for (const [version, kind] of Object.entries(expected)) {
+    assertEquals(kindOf(of, version), kind, version);
+  }
+  const stamps = record({ versions: ["1.0.0-20210101123456789012"] });
+  assertEquals(kindOf(stamps, "1.0.0-020210101123456789012"), "affected");
+  assertEquals(kindOf(stamps, "1.0.0-20210101123456789013"), "no");
+});
+
+Deno.test("affectedBy() reads a long list of versions once", () => {
+  const entry = {
+    package: { ecosystem: "npm", name: "left" },
+    versions: Array.from({ length: 10_000 }, (_, index) => `1.${index}.0`),
+  };
+  let reads = 0;
+  const of = {
+    id: "TEST-1",
+    affected: [
+      new Proxy(entry, {
+        get(target, key) {
+          if (key !== "versions") return Reflect.get(target, key);
+          return new Proxy(target.versions, {
+            get(list, at) {
+              if (typeof at === "string" && /^\d+$/.test(at)) reads++;
+              return Reflect.get(list, at);
+            },
+          });
+        },
+      }),
+    ],
+  };
+  for (let index = 0; index < 200; index++) {
+    assertEquals(kindOf(of, `v1.${index}.0`), "affected");
+    assertEquals(kindOf(of, `1.${index}.1`), "no");
+  }
+  assertEquals(reads, 10_000);
 });
 
 Deno.test("affectedBy() says nothing about a withdrawn record", () => {
@@ -192,14 +250,29 @@ Deno.test("affectedBy() is undecidable, not silent, about what cannot be compare
     [ranged([]), "1.0.0", "without a start"],
     [ranged([{ introduced: "0" }], "CALVER"), "1.0.0", '"CALVER"'],
     [record({ versions: ["18.0.0"] }), "18", '"18"'],
-    [record({ ranges: [git] }), "1.0.0", "Git"],
-    [record({}), "1.0.0", "no version"],
     // Doubt in one entry is not taken away by another that does not match.
-    [record({ ranges: [git] }, { versions: ["3.0.0"] }), "1.0.0", "Git"],
+    [record({}, { versions: ["18.0.0"] }), "18", '"18"'],
+    [
+      record({ ranges: [{ type: "CALVER", events: [] }] }, { versions: ["3.0.0"] }),
+      "1.0.0",
+      "CALVER",
+    ],
   ];
   for (const [of, version, reason] of table) {
     const match = affectedBy(of, { ecosystem: "npm", name: "left", version });
     assertEquals(match?.kind, "undecidable", JSON.stringify(of));
+    assertStringIncludes(match!.reason, reason);
+  }
+  // By the specification these name no version, so they affect none.
+  for (
+    const [of, reason] of [
+      [record({ ranges: [git] }), "Git"],
+      [record({}), "no version"],
+      [record({ ranges: [git] }, { versions: ["3.0.0"] }), "Git"],
+    ] as const
+  ) {
+    const match = affectedBy(of, { ecosystem: "npm", name: "left", version: "1.0.0" });
+    assertEquals(match?.kind, "versionless", JSON.stringify(of));
     assertStringIncludes(match!.reason, reason);
   }
   // But what is certain all the same is certain.
@@ -231,6 +304,61 @@ Deno.test("affectedBy() gives the fixes above the version that are fixes", () =>
       ?.fixed,
     [],
   );
+});
+
+Deno.test("affectedBy() gives the first ten fixes, and looks no further", () => {
+  const opened = (index: number) => [{ introduced: `1.${index}.0` }, { fixed: `1.${index}.5` }];
+  const of = ranged(Array.from({ length: 100 }, (_, index) => opened(index)).flat().reverse());
+  const target = { ecosystem: "npm", name: "left", version: "1.3.1" };
+  assertEquals(
+    affectedBy(of, target)?.fixed,
+    Array.from({ length: 10 }, (_, index) => `1.${index + 3}.5`),
+  );
+  // Fixes that another entry takes back are looked at, but not without end.
+  const taken = (count: number) =>
+    record(
+      { ranges: [{ type: "SEMVER", events: [{ introduced: "1.3.0" }, { fixed: "1.3.5" }] }] },
+      { ranges: [{ type: "SEMVER", events: [{ introduced: "1.3.0" }, { fixed: "2.0.0" }] }] },
+      {
+        ranges: Array.from({ length: count }, (_, index): OsvRange => ({
+          type: "SEMVER",
+          events: [{ introduced: "0" }, { fixed: `1.${index + 4}.0` }],
+        })),
+      },
+    );
+  assertEquals(affectedBy(taken(5), target)?.fixed, ["2.0.0"]);
+  assertEquals(affectedBy(taken(50), target)?.fixed, []);
+});
+
+Deno.test("affectedBy() does not evaluate more than 10,000 events", () => {
+  const flood = (count: number): OsvEvent[] =>
+    Array.from(
+      { length: count },
+      (_, index) => ({ [index % 2 ? "fixed" : "introduced"]: `${index}.0.0` }),
+    );
+  // One range and one entry count as well.
+  assertEquals(kindOf(ranged(flood(9_998)), "4.5.0"), "affected");
+  const over = affectedBy(ranged(flood(9_999)), {
+    ecosystem: "npm",
+    name: "left",
+    version: "4.5.0",
+  });
+  assertEquals(over?.kind, "undecidable");
+  assertStringIncludes(over!.reason, "more than 10000");
+  // Split into ranges or entries it is as much.
+  const split = { ranges: [{ type: "SEMVER", events: flood(100) }] };
+  assertEquals(kindOf(record(...Array(98).fill(split)), "4.5.0"), "affected");
+  assertEquals(kindOf(record(...Array(99).fill(split)), "4.5.0"), "undecidable");
+  assertEquals(
+    kindOf(record(...Array(10_001).fill({ versions: ["1.0.0"] })), "2.0.0"),
+    "undecidable",
+  );
+  // What it lists is still found.
+  const both = record({ versions: ["4.5.0"] }, {
+    ranges: [{ type: "SEMVER", events: flood(10_000) }],
+  });
+  assertEquals(kindOf(both, "4.5.0"), "affected");
+  assertEquals(kindOf(both, "4.6.0"), "undecidable");
 });
 
 const version = fc.tuple(

@@ -39,7 +39,10 @@ const lock = {
     "https://esm.sh/lodash@4.17.21/index.js": "x",
   },
   redirects: { "https://esm.sh/lodash@4": "https://esm.sh/lodash@4.17.21/index.js" },
-  workspace: { dependencies: ["jsr:@s/n@1"], packageJson: { dependencies: ["npm:a@1"] } },
+  workspace: {
+    dependencies: ["jsr:@s/n@1"],
+    packageJson: { dependencies: ["npm:a@1", "npm:a@^1.0.0"] },
+  },
 };
 
 Deno.test("buildGraph() joins variants that differ in peers only", async () => {
@@ -99,14 +102,145 @@ Deno.test("buildGraph() compares requests by what their ranges mean", async () =
   assertEquals(graph.stale, [{ member: "", specifier: "npm:gone@1" }]);
 });
 
+Deno.test("buildGraph() takes a lockfile without a workspace for one that asks for nothing", async () => {
+  const files = { "deno.json": { imports: { a: "npm:a@1" } } };
+  const { workspace: _, ...rest } = lock;
+  const graph = await graphOf({ ...files, "deno.lock": rest });
+  assertEquals(graph.unlocked.map(({ declared }) => declared.specifier), ["npm:a@1"]);
+  // Version 3 did not always record one.
+  const old = { version: "3", packages: { specifiers: {} } };
+  assertEquals((await graphOf({ ...files, "deno.lock": old })).unlocked, []);
+});
+
+Deno.test("buildGraph() misses a module that is declared and not locked, but no prefix", async () => {
+  const graph = await graphOf({
+    "deno.json": {
+      imports: {
+        gone: "https://deno.land/x/gone@v1.0.0/mod.ts",
+        prefix: "https://deno.land/x/other@v1.0.0/",
+        there: "https://deno.land/std@0.1.0/a.ts",
+      },
+    },
+    "deno.lock": { ...lock, workspace: {} },
+  });
+  assertEquals(graph.unlocked.map(({ declared }) => declared.alias), ["gone"]);
+});
+
+Deno.test("buildGraph() names what a request was resolved to and the lockfile lacks", async () => {
+  const graph = await graphOf({
+    "deno.json": { imports: { a: "npm:a1@1" } },
+    "deno.lock": {
+      version: "5",
+      specifiers: { "npm:a1@1": "1.0.0", "jsr:@s/unused@1": "1.0.0" },
+      workspace: { dependencies: ["npm:a1@1"] },
+    },
+  });
+  assertEquals(graph.missing.map(({ from, to }) => `${from.label} ${to}`), [
+    "file:deno.lock a1@1.0.0",
+  ]);
+});
+
+Deno.test("buildGraph() lets nothing hide behind what is no address", async () => {
+  const graph = await graphOf({
+    "deno.json": {},
+    "deno.lock": {
+      version: "5",
+      remote: {
+        "esm.sh/lodash@4.17.20": "x",
+        "https://esm.sh/lodash@4.17.20/lodash.mjs": "x",
+      },
+    },
+  });
+  assertEquals(graph.packages.map(({ label, npm }) => [label, npm?.name]), [
+    ['https:"esm.sh/lodash@4.17.20"', undefined],
+    ["https:esm.sh/lodash@4.17.20", "lodash"],
+  ]);
+});
+
+Deno.test("buildGraph() lets a folder that is called like a package stand for no package", async () => {
+  const graph = await graphOf({
+    "deno.json": { imports: { a: "npm:a@1" }, links: ["a"] },
+    "deno.lock": { ...lock, workspace: { dependencies: ["npm:a@1"] } },
+  });
+  assertEquals([...graph.linked], []);
+  const a = graph.packages.find(({ label }) => label === "npm:a@1.0.0")!;
+  assertEquals(labels(a.dependents).includes("file:deno.json"), true);
+});
+
+Deno.test("buildGraph() makes what shipped modules import directly no development package", async () => {
+  const files = {
+    "package.json": { devDependencies: { a: "1", "a-too": "npm:a@^1.0.0" } },
+    "deno.lock": {
+      ...lock,
+      jsr: {},
+      workspace: { packageJson: { dependencies: ["npm:a@1", "npm:a@^1.0.0"] } },
+    },
+  };
+  await using folder = await temporaryProject(files);
+  const project = await readProject(folder.path);
+  const parsed = parseLockfile(JSON.stringify(files["deno.lock"]), "deno.lock");
+  const isDev = (specifiers: readonly string[]) =>
+    buildGraph(project, parsed, { shippedSpecifiers: specifiers }).packages
+      .find(({ label }) => label === "npm:a@1.0.0")!.dev;
+  assertEquals([isDev([]), isDev(["npm:a@1/sub"])], [true, false]);
+});
+
+Deno.test("PathFinder never joins variants of a package into a path that is none", async () => {
+  // Only `far` brings the variant of `v` that depends on `p@1.0.0`.
+  const graph = await graphOf({
+    "deno.json": {},
+    "deno.lock": {
+      version: "5",
+      specifiers: { "npm:v@1": "1.0.0_p@2.0.0", "npm:far@1": "1.0.0" },
+      npm: {
+        "v@1.0.0_p@1.0.0": { integrity: "x", dependencies: ["p@1.0.0"] },
+        "v@1.0.0_p@2.0.0": { integrity: "x", dependencies: ["p@2.0.0"] },
+        "p@1.0.0": { integrity: "x" },
+        "p@2.0.0": { integrity: "x" },
+        "far@1.0.0": { integrity: "x", dependencies: ["near"] },
+        "near@1.0.0": { integrity: "x", dependencies: ["v@1.0.0_p@1.0.0"] },
+      },
+      workspace: { dependencies: ["npm:v@1", "npm:far@1"] },
+    },
+  });
+  const p = graph.packages.find(({ label }) => label === "npm:p@1.0.0")!;
+  const path = ["file:deno.json", "npm:far@1.0.0", "npm:near@1.0.0", "npm:v@1.0.0", "npm:p@1.0.0"];
+  assertEquals(new PathFinder(graph).shortest(p), path);
+  assertEquals(new PathFinder(graph).all(p, 10), [path]);
+});
+
+Deno.test("PathFinder prefers a path from a declaration to the lockfile itself", async () => {
+  const graph = await graphOf({
+    "deno.json": {},
+    "deno.lock": {
+      version: "5",
+      specifiers: { "npm:a@1": "1.0.0", "npm:inline@1": "1.0.0" },
+      npm: {
+        "a@1.0.0": { dependencies: ["b"] },
+        "b@1.0.0": { dependencies: ["c"] },
+        "c@1.0.0": {},
+        "inline@1.0.0": { dependencies: ["c"] },
+      },
+      workspace: { dependencies: ["npm:a@1"] },
+    },
+  });
+  const c = graph.packages.find(({ name }) => name === "c")!;
+  const finder = new PathFinder(graph);
+  assertEquals(finder.shortest(c)[0], "file:deno.json");
+  assertEquals(finder.all(c, 10).length, 2);
+});
+
 Deno.test("buildGraph() marks what only development needs", async () => {
   const graph = await graphOf({
-    "package.json": { dependencies: { p: "1" }, devDependencies: { a: "1" } },
+    "package.json": {
+      dependencies: { p: "1" },
+      devDependencies: { a: "1", "a-too": "npm:a@^1.0.0" },
+    },
     "deno.lock": {
       ...lock,
       specifiers: { ...lock.specifiers, "npm:p@1": "1.0.0" },
       jsr: {},
-      workspace: { packageJson: { dependencies: ["npm:a@1", "npm:p@1"] } },
+      workspace: { packageJson: { dependencies: ["npm:a@1", "npm:a@^1.0.0", "npm:p@1"] } },
     },
   });
   const dev = graph.packages.filter(({ dev }) => dev);
@@ -164,7 +298,7 @@ Deno.test("PathFinder lists all paths, shortest first, up to the limit", async (
   assertEquals(finder.isOnlyThrough(p, "jsr:@s/n@1.0.0"), false);
 });
 
-Deno.test("PathFinder stays bounded when there are more paths than can be listed", async () => {
+Deno.test("PathFinder lists paths up to the limit when there are more than can be listed", async () => {
   // A ladder of n rungs has 2^n paths.
   const npm: Record<string, unknown> = {};
   for (let rung = 0; rung < 60; rung++) {
@@ -180,8 +314,71 @@ Deno.test("PathFinder stays bounded when there are more paths than can be listed
     "deno.lock": { version: "5", specifiers, npm, workspace },
   });
   const last = graph.packages.find(({ name }) => name === "l59")!;
-  assertEquals(new PathFinder(graph).all(last, 100).length <= 100, true);
+  const paths = new PathFinder(graph).all(last, 100);
+  assertEquals(paths.length, 100);
+  assertEquals(new Set(paths.map((path) => path.join())).size, 100);
   assertEquals(new PathFinder(graph).shortest(last).length, 61);
+});
+
+Deno.test("PathFinder shows both ends of a very long path", async () => {
+  const npm: Record<string, unknown> = {};
+  for (let link = 0; link < 500; link++) {
+    npm[`c${link}@1.0.0`] = { dependencies: link === 499 ? [] : [`c${link + 1}@1.0.0`] };
+  }
+  const graph = await graphOf({
+    "deno.json": {},
+    "deno.lock": {
+      version: "5",
+      specifiers: { "npm:c0@1": "1.0.0" },
+      npm,
+      workspace: { dependencies: ["npm:c0@1"] },
+    },
+  });
+  const finder = new PathFinder(graph);
+  const path = (link: number) =>
+    finder.shortest(graph.packages.find(({ name }) => name === `c${link}`)!);
+  assertEquals(path(98).length, 100);
+  assertEquals(path(98).some((label) => label.startsWith("…")), false);
+  const long = path(499);
+  assertEquals(long.length, 100);
+  assertEquals([long[0], long[1], long.at(-1)], [
+    "file:deno.json",
+    "npm:c0@1.0.0",
+    "npm:c499@1.0.0",
+  ]);
+  const shown = long.filter((label) => !label.startsWith("…")).length;
+  assertEquals(long.filter((label) => label === `… ${501 - shown} more …`).length, 1);
+});
+
+Deno.test("PathFinder.isOnlyThrough() takes labels, files and folders", async () => {
+  const graph = await graphOf({
+    "deno.json": { workspace: ["./m/x", "./m/y", "./other"] },
+    "m/x/deno.json": { imports: { a: "npm:a@1" } },
+    "m/y/deno.json": { imports: { a: "npm:a@1" } },
+    "other/deno.json": { imports: { b: "npm:b@1" } },
+    "deno.lock": {
+      version: "5",
+      specifiers: { "npm:a@1": "1.0.0", "npm:b@1": "1.0.0" },
+      npm: { "a@1.0.0": {}, "b@1.0.0": { dependencies: ["c"] }, "c@1.0.0": {} },
+      workspace: {
+        members: {
+          "m/x": { dependencies: ["npm:a@1"] },
+          "m/y": { dependencies: ["npm:a@1"] },
+          other: { dependencies: ["npm:b@1"] },
+        },
+      },
+    },
+  });
+  const finder = new PathFinder(graph);
+  const through = (name: string, label: string) =>
+    finder.isOnlyThrough(graph.packages.find((node) => node.name === name)!, label);
+  for (const label of ["m", "m/", "./m", "file:m"]) assertEquals(through("a", label), true, label);
+  for (const label of ["m/x", "file:m/x/deno.json", "other", "mm"]) {
+    assertEquals(through("a", label), false, label);
+  }
+  for (const label of ["other", "file:other/deno.json", "other/deno.json", "npm:b@1.0.0"]) {
+    assertEquals(through("c", label), true, label);
+  }
 });
 
 Deno.test("buildGraph() marks what is for other platforms only", async () => {

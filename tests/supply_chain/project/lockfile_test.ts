@@ -130,6 +130,15 @@ Deno.test("parseLockfile() names file, line and what was expected when it cannot
     ['{"version":"5","remote":{\n"a":1}}', "deno.lock:2:1: a: expected a string"],
     ['{"npm":{}}', 'deno.lock:1:2: npm: expected a field "version"'],
     ["[".repeat(100), "deno.lock:1:65: expected at most 64 levels of nesting"],
+    // Deno's migration takes packages from a section of another version; a reader must not miss them.
+    ['{"version":"3","npm":{"evil@1.0.0":{}}}', "expected no such section in version 3"],
+    ['{"version":"3","specifiers":{}}', "expected no such section in version 3"],
+    ['{"version":"2","packages":{}}', "expected no such section in version 2"],
+    ['{"version":"2","workspace":{}}', "expected no such section in version 2"],
+    ['{"version":"4","packages":{}}', "expected no such section in version 4"],
+    ['{"version":"5","packages":{}}', "expected no such section in version 5"],
+    [`{"version":"5","npm":{"a@1.0.0_${"b".repeat(16_384)}":{}}}`, 'expected a key "name@version"'],
+    [`{"version":"5","jsr":{"@s/${"b".repeat(16_384)}@1.0.0":{}}}`, "expected a key of the form"],
   ];
   for (const [text, message] of cases) {
     const error = assertThrows(() => parseLockfile(text, "deno.lock"), SecurityError);
@@ -182,4 +191,60 @@ Deno.test("parseLockfile() reads any damaged text or throws a SecurityError", ()
     }),
     { seed: 1, numRuns: 2000 },
   );
+});
+
+Deno.test("parseLockfile() refuses more objects and arrays than a lockfile can have", () => {
+  const text = `{"version":"5","x":[${"[],".repeat(4_000_000)}[]]}`;
+  assertThrows(() => parseLockfile(text, "deno.lock"), SecurityError, "expected at most 4000000");
+});
+
+Deno.test("parseLockfile() reads a version as Deno does, and lists how it is written", () => {
+  const ids = ["evil@v1.0.0", "evil@=1.0.0", "evil@ 1.0.0", "evil@v 1.0.0", "evil@01.0.0"];
+  for (const id of ids) {
+    const lock = parse({ version: "5", npm: { [`${id}_p@1.0.0`]: {} } });
+    const [entry] = lock.npm.values();
+    assertEquals([entry!.name, entry!.version], ["evil", "1.0.0"], id);
+    assertEquals(lock.malformedIds, [{ section: "npm", id: `${id}_p@1.0.0` }]);
+  }
+  const fine = ["a@1.0.0", "JSONStream@1.3.5", "@s/a.b@1.0.0-rc.1", "a@1.0.0+build.5", "a~b@0.0.0"];
+  const lock = parse({
+    version: "5",
+    npm: Object.fromEntries(fine.map((id) => [id, {}])),
+    jsr: { "@std/path@1.0.0": {} },
+  });
+  assertEquals(lock.malformedIds, []);
+  const odd = ["%65vil@1.0.0", "a b@1.0.0", "../x@1.0.0", "l\u043edash@1.0.0", "a@latest"];
+  for (const id of odd) {
+    assertEquals(
+      parse({ version: "5", npm: { [id]: {} } }).malformedIds.length,
+      id === "a@latest" ? 0 : 1,
+      id,
+    );
+  }
+  assertEquals(parse({ version: "5", jsr: { "@../x@1.0.0": {} } }).malformedIds.length, 1);
+});
+
+Deno.test("parseLockfile() takes a bare name of several versions for the last, as Deno does", () => {
+  const npm: Record<string, unknown> = { "b@1.0.0": { dependencies: ["a"] } };
+  for (let index = 0; index < 1000; index++) npm[`a@1.0.${index}`] = { dependencies: ["a"] };
+  assertEquals(parse({ version: "5", npm }).npm.get("b@1.0.0")!.dependencies, ["a@1.0.999"]);
+});
+
+Deno.test("parseLockfile() takes an empty hash for none", () => {
+  const lock = parse({
+    version: "5",
+    npm: { "a@1.0.0": { integrity: "", tarball: "" } },
+    jsr: { "@s/n@1.0.0": { integrity: "" } },
+  });
+  assertEquals(lock.npm.get("a@1.0.0")!.integrity, undefined);
+  assertEquals(lock.npm.get("a@1.0.0")!.tarball, undefined);
+  assertEquals(lock.jsr.get("@s/n@1.0.0")!.integrity, undefined);
+});
+
+Deno.test("parseLockfile() lists a thousand unknown fields and duplicate keys at most", () => {
+  const fields = Array.from({ length: 3000 }, (_, index) => `"f${index}":1`).join(",");
+  assertEquals(parseLockfile(`{"version":"5",${fields}}`, "deno.lock").unknownFields.length, 1000);
+  const twice = `"x@1.0.0":{},`.repeat(3000);
+  const lock = parseLockfile(`{"version":"5","npm":{${twice}"y@1.0.0":{}}}`, "deno.lock");
+  assertEquals(lock.duplicateKeys.length, 1000);
 });

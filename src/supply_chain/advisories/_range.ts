@@ -1,0 +1,108 @@
+import { compareVersions, parseBound, precedenceKey, type Version } from "./_version.ts";
+import type { OsvEvent, OsvRange } from "./osv.ts";
+
+/** A range made ready to be asked about many versions. */
+export interface PreparedRange {
+  /** Why no version can be compared with it; `undefined` when each can. */
+  readonly doubt: string | undefined;
+  /** It holds every version, even one that cannot be compared. */
+  readonly everything: boolean;
+  /** Whether what is below every point is affected. */
+  readonly fromStart: boolean;
+  /** Where something changes, in ascending order. */
+  readonly points: readonly RangePoint[];
+  /** Nothing at or above it is affected. */
+  readonly limit: Version | undefined;
+}
+
+interface RangePoint {
+  readonly at: Version;
+  /** Whether this version is affected. */
+  readonly here: boolean;
+  /** Whether what lies between it and the next point is. */
+  readonly above: boolean;
+  /** As the record writes it, when it is a fix. */
+  readonly fixed: string | undefined;
+}
+
+/** Records are asked about every version of a package, and about each fix that they name. */
+const prepared = new WeakMap<OsvRange, PreparedRange>();
+
+/** Sorts the events of a range and works out what each of them changes. */
+export function prepareRange(range: OsvRange): PreparedRange {
+  const known = prepared.get(range);
+  if (known !== undefined) return known;
+  const made = prepare(range);
+  prepared.set(range, made);
+  return made;
+}
+
+/** Whether a range holds a version. */
+export function rangeHolds(range: PreparedRange, version: Version): boolean {
+  const { limit, points, fromStart } = range;
+  if (limit !== undefined && compareVersions(version, limit) >= 0) return false;
+  let low = 0;
+  let high = points.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareVersions(points[middle]!.at, version) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  const point = points[low - 1];
+  if (point === undefined) return fromStart;
+  return compareVersions(version, point.at) === 0 ? point.here : point.above;
+}
+
+type Kind = "introduced" | "fixed" | "last_affected";
+
+function prepare(range: OsvRange): PreparedRange {
+  const doubts: string[] = [];
+  if (range.type !== "SEMVER" && range.type !== "ECOSYSTEM") {
+    doubts.push(`the advisory has a range of unknown type "${range.type}"`);
+  }
+  const boundOf = (text: string) => {
+    const bound = parseBound(text);
+    if (bound === undefined) doubts.push(`the advisory has a bound that is no version: "${text}"`);
+    return bound;
+  };
+  const introduced = eventsOf(range, "introduced");
+  const fromStart = introduced.includes("0");
+  const byKey = new Map<string, { at: Version; texts: Map<Kind, string> }>();
+  for (const kind of ["introduced", "fixed", "last_affected"] as const) {
+    for (const text of kind === "introduced" ? introduced : eventsOf(range, kind)) {
+      if (kind === "introduced" && text === "0") continue;
+      const at = boundOf(text);
+      if (at === undefined) continue;
+      // Equal precedence means the same point, whatever build metadata is written.
+      const key = precedenceKey(at.version);
+      const point = byKey.get(key) ?? { at, texts: new Map() };
+      byKey.set(key, point);
+      if (!point.texts.has(kind)) point.texts.set(kind, text);
+    }
+  }
+  if (introduced.length === 0) doubts.push("the advisory has a range without a start");
+  const limits = eventsOf(range, "limit");
+  const unlimited = limits.length === 0 || limits.some((limit) => limit.includes("*"));
+  // To be below one of several limits is to be below the highest.
+  const limit = unlimited ? undefined : limits.map(boundOf)
+    .reduce((a, b) => a && b && compareVersions(a, b) >= 0 ? a : b);
+
+  let affected = fromStart;
+  const points = [...byKey.values()].sort((a, b) => compareVersions(a.at, b.at))
+    .map(({ at, texts }): RangePoint => {
+      // Closed and opened again at one point, or an empty range: nothing changes there, so that the
+      // result does not hang on the order in which events are written.
+      if (texts.has("introduced") !== texts.has("fixed")) affected = texts.has("introduced");
+      const here = affected;
+      if (texts.has("last_affected")) affected = false;
+      return { at, here, above: affected, fixed: texts.get("fixed") };
+    });
+  const [doubt] = doubts;
+  const everything = doubt === undefined && fromStart && points.length === 0 && unlimited;
+  return { doubt, everything, fromStart, points, limit };
+}
+
+/** Everything that an event says, as one list: events with two fields exist, against the specification. */
+function eventsOf(range: OsvRange, kind: keyof OsvEvent): string[] {
+  return range.events.flatMap((event) => event[kind] ?? []);
+}

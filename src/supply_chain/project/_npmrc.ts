@@ -1,0 +1,80 @@
+import { dirname } from "@std/path/dirname";
+import { join } from "@std/path/join";
+import { isPublicRegistry } from "../_registry.ts";
+import { readText } from "../_text.ts";
+import { MAX_CONFIG_BYTES } from "./_config_file.ts";
+import type { Npmrc } from "./project.ts";
+
+/** Where .npmrc files are looked for. */
+export interface NpmrcPlaces {
+  /** The folder that the audit was asked for, in the project or its root. */
+  readonly folder: string;
+  readonly root: string;
+  readonly home?: string;
+}
+
+/**
+ * Registries from the .npmrc files of the user, of the project's root and of the folder; later ones win.
+ *
+ * A scope that any of them maps to a registry of its own is private, also when another maps it to the
+ * public one, and also when a file of a folder above does it: the names in it must not be sent anywhere.
+ * Credentials in these files are not kept: only `registry` and `@scope:registry` are read.
+ */
+export function readNpmrc({ folder, root, home }: NpmrcPlaces): Npmrc {
+  const scopes = new Map<string, string>();
+  const privateScopes = new Set<string>();
+  let registry: string | undefined;
+  const above = foldersAbove(folder);
+  const used = above.filter((path) => path.length >= root.length);
+  for (const path of new Set([...above, ...home === undefined ? [] : [home], ...used])) {
+    const isUsed = path === home || used.includes(path);
+    for (const [key, value] of readIni(path, isUsed)) {
+      const scope = key.match(/^(@[^:\s/]+):registry$/)?.[1]?.toLowerCase();
+      if (scope !== undefined && !isPublicFor(scope, value)) privateScopes.add(scope);
+      if (!isUsed || value === "") continue;
+      if (scope !== undefined) scopes.set(scope, value);
+      else if (key === "registry") registry = value;
+    }
+  }
+  return { ...(registry !== undefined && { registry }), scopes, privateScopes };
+}
+
+/** The folder and those above it, the outermost first. */
+function foldersAbove(folder: string): string[] {
+  const folders = [folder];
+  for (let at = folder; dirname(at) !== at; at = dirname(at)) folders.unshift(dirname(at));
+  return folders;
+}
+
+function readIni(folder: string, isUsed: boolean): readonly (readonly [string, string])[] {
+  const options = { maxBytes: MAX_CONFIG_BYTES, code: "project-unreadable" } as const;
+  try {
+    return parseIni(readText(join(folder, ".npmrc"), { ...options, name: ".npmrc" }) ?? "");
+  } catch (error) {
+    // A file above the project that may not be read is not this project's.
+    if (isUsed) throw error;
+    return [];
+  }
+}
+
+/** Keys and values of an ini file as npm reads it, outside of its sections. */
+function parseIni(text: string): (readonly [key: string, value: string])[] {
+  const entries: [string, string][] = [];
+  for (const line of text.split(/[\r\n]+/)) {
+    if (/^\s*(?:[;#]|$)/.test(line)) continue;
+    // In a section keys have another meaning.
+    if (/^\s*\[[^\]]*\]\s*$/.test(line)) break;
+    const equals = line.indexOf("=");
+    const key = equals < 0 ? line : line.slice(0, equals);
+    entries.push([unquote(key), equals < 0 ? "" : unquote(line.slice(equals + 1))]);
+  }
+  return entries;
+}
+
+/** A key or value without its quotes, or without the comment that follows it. */
+function unquote(raw: string): string {
+  const text = raw.trim();
+  const quoted = text.match(/^"([^"]*)"|^'([^']*)'/);
+  if (quoted !== null) return quoted[1] ?? quoted[2] ?? "";
+  return text.replace(/(^|[^\\])[;#].*$/s, "$1").replace(/\\([;#\\])/g, "$1").trim();
+}
