@@ -25,9 +25,10 @@ import type { PackageGraph, PackageNode } from "./project/graph.ts";
 import { type Lockfile, MAX_LOCKFILE_BYTES, parseLockfile } from "./project/lockfile.ts";
 import { PathFinder } from "./project/paths.ts";
 import { parseRequest } from "./project/specifier.ts";
+import { developmentAliases, shippedSpecifiers } from "./project/development.ts";
 import type { Project } from "./project/project.ts";
 import { readProject } from "./project/read_project.ts";
-import { readSourceImports, type SourceImport } from "./project/source_imports.ts";
+import { readSources, type Sources } from "./project/source_imports.ts";
 import { type AuditReport, type Check, CHECKS, type Finding, type Incomplete } from "./report.ts";
 
 /** Options of {@linkcode audit}. */
@@ -44,7 +45,7 @@ export interface AuditOptions {
   readonly offline?: boolean;
   /** What to check. @default {all five} */
   readonly checks?: readonly Check[];
-  /** End with exit code 3 when something could not be checked, whatever the policy says. @default {false} */
+  /** End with exit code 3 when the report has something incomplete, whatever the policy says. @default {false} */
   readonly requireComplete?: boolean;
   /** The moment that expiry dates are compared with. @default {new Date()} */
   readonly now?: Date;
@@ -106,12 +107,9 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
   const env = options.env ?? readVariable;
   const now = options.now ?? new Date();
   const checks = CHECKS.filter((check) => options.checks?.includes(check) ?? true);
-  const root = resolve(options.project ?? ".");
   const home = env("HOME") ?? env("USERPROFILE");
-  const [project, policy] = await Promise.all([
-    readProject(root, home === undefined ? {} : { home }),
-    readPolicy(root, options.config),
-  ]);
+  const project = await readProject(options.project ?? ".", home === undefined ? {} : { home });
+  const policy = await readPolicy(project.root, options.config);
   const lockPath = lockPathOf(project, options.lock);
   const lock = readLock(project.root, lockPath);
   if (lock === null && options.lock !== undefined) {
@@ -128,9 +126,14 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
   }
   const needsImports = policy.graph.devPaths.length > 0 ||
     (checks.includes("sources") && policy.sources.undeclared !== "allow");
-  const imports = needsImports ? await readSourceImports(root) : [];
+  const { devPaths } = policy.graph;
+  const aliases = project.configs.flatMap(({ dependencies }) =>
+    dependencies.map(({ alias }) => alias)
+  );
+  const sources = needsImports ? readSources(project.root, { aliases }) : NO_SOURCES;
   const built = buildGraph(project, lock, {
-    developmentAliases: developmentAliases(policy, imports),
+    developmentAliases: developmentAliases(sources, devPaths, aliases),
+    shippedSpecifiers: shippedSpecifiers(sources, devPaths),
   });
   const graph = withoutExcluded(built, policy);
   const paths = new PathFinder(built);
@@ -159,13 +162,23 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
     incomplete.push(...result.incomplete, ...unknownVersions(project, lock, built));
     for (const [node, reason] of result.unchecked) unchecked.set(node, reason);
   }
+  if (checks.includes("integrity")) {
+    // What it declares is not in the graph, so no check has seen it.
+    incomplete.push(...project.unread.map((what) => ({
+      check: "integrity" as const,
+      reason: `${what} was not read`,
+      packages: 0,
+    })));
+  }
   if (checks.includes("licenses")) {
     const result = await checkLicenses(context, { env });
     parts.push(result.findings);
     licenses = result.facts;
   }
   if (checks.includes("bans")) parts.push(checkBans(context, built));
-  if (checks.includes("sources")) parts.push(checkSources(context, { ...built, imports }));
+  if (checks.includes("sources")) {
+    parts.push(checkSources(context, { ...built, imports: sources.imports }));
+  }
   if (checks.includes("integrity")) {
     parts.push(
       checkIntegrity(context, {
@@ -239,29 +252,7 @@ function readLock(root: string, path: string | null): Lockfile | null {
   return text === undefined ? null : parseLockfile(text, name);
 }
 
-/**
- * Names that only modules below `graph.dev-paths` import.
- *
- * A name that no module imports is not among them: what cannot be shown to be for development only
- * counts as shipped.
- */
-function developmentAliases(policy: Policy, imports: readonly SourceImport[]): ReadonlySet<string> {
-  const folders = policy.graph.devPaths.map((path) =>
-    path.replace(/^\.\//, "").replace(/\/?$/, "/")
-  );
-  const development = new Set<string>();
-  const production = new Set<string>();
-  for (const { specifier, location } of imports) {
-    const isDevelopment = folders.some((folder) => location.file.startsWith(folder));
-    const names = isDevelopment ? development : production;
-    // `@std/path/posix` may be imported by the alias `@std/path`, `@std/path/` or `@std/`.
-    for (let end = specifier.length; end > 0; end = specifier.lastIndexOf("/", end - 1)) {
-      names.add(specifier.slice(0, end)).add(`${specifier.slice(0, end)}/`);
-    }
-  }
-  for (const name of production) development.delete(name);
-  return development;
-}
+const NO_SOURCES: Sources = { imports: [], files: [], unread: [] };
 
 /** The graph without what the policy leaves out, and without what only that needs. */
 function withoutExcluded(graph: BuiltGraph, policy: Policy): PackageGraph {

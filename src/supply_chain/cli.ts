@@ -268,9 +268,9 @@ async function why(
     throw usage(`the project does not depend on ${printable(name, 100)}${near}`);
   }
   const { formatWhy, formatWhyJson } = await import("./output/why.ts");
-  const rows = nodes.map(({ label, dev }, index): WhyRow => {
-    const found = paths.all(nodes[index]!, MAX_PATHS);
-    return { package: label, dev, paths: found, complete: found.length < MAX_PATHS };
+  const rows = nodes.map((node): WhyRow => {
+    const { label, dev } = node;
+    return { package: label, dev, ...paths.all(node, MAX_PATHS) };
   });
   if (format === "json") {
     context.out(formatWhyJson(rows));
@@ -279,7 +279,7 @@ async function why(
   for (const { package: label, dev, paths, complete } of rows) {
     context.out(`${printable(label)}${dev ? " (development only)" : ""}\n`);
     context.out(formatWhy(paths, context));
-    if (!complete) context.out(`  (the first ${MAX_PATHS} paths; there may be more)\n`);
+    if (!complete) context.out(`  (the first ${paths.length} paths; there may be more)\n`);
   }
   return 0;
 }

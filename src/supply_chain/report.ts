@@ -85,7 +85,10 @@ export interface Finding {
 export interface CoverageRow {
   /** Entries of the lockfile; for `https`, groups of files that belong together. */
   readonly found: number;
-  /** Those of them that every requested check could judge. */
+  /**
+   * Those of them that were judged. A package that no source of advisories covers is not; one whose
+   * licence nobody states is, with the finding `unlicensed`.
+   */
   readonly checked: number;
   /** Why the others could not be judged. */
   readonly unchecked: readonly { readonly reason: string; readonly packages: number }[];

@@ -128,6 +128,8 @@ Deno.test("audit says what is wrong with the command line, before any work", asy
     [["explain", "vulnerabilty"], 'did you mean "vulnerability"?'],
     [["list", "x"], "list takes no arguments"],
     [["list", "--format", "sarif"], "list prints human or json"],
+    [["why", "a", "--format", "cyclonedx"], "why prints human or json"],
+    [["why", "a", "--format", "xml"], "why prints human or json"],
   ];
   for (const [args, message] of cases) {
     const { code, out, error } = await run(...args);
@@ -168,6 +170,13 @@ Deno.test("audit why prints every path, and names near misses", async () => {
   for (const label of ["file:deno.json", "npm:a1@1.0.0", "npm:b1@1.0.0"]) {
     assertStringIncludes(out, label);
   }
+  const json = await run("why", "b1", "--project", project.path, "--format", "json");
+  assertEquals(JSON.parse(json.out), [{
+    package: "npm:b1@1.0.0",
+    dev: false,
+    paths: [["file:deno.json", "npm:a1@1.0.0", "npm:b1@1.0.0"]],
+    complete: true,
+  }]);
   const missing = await run("why", "b2", "--project", project.path);
   assertEquals(missing.code, 2);
   assertStringIncludes(missing.error, "did you mean");
@@ -202,7 +211,25 @@ Deno.test("audit init writes a policy that the audit then passes, and keeps comm
   assertStringIncludes(config, '"audit":');
   const audited = await run("licenses", "bans", "sources", "integrity", "--project", project.path);
   assertEquals([audited.code, audited.error], [0, ""]);
-  assertEquals((await run("init", "--project", project.path)).code, 2);
+  const again = await run("init", "--project", project.path);
+  assertEquals(again.code, 2);
+  assertStringIncludes(again.error, "deno.json has a task audit already");
+});
+
+Deno.test("audit init says what it could not do", async () => {
+  await using node = await temporaryProject({ "package.json": { name: "x", version: "1.0.0" } });
+  const first = await run("init", "--project", node.path);
+  assertEquals([first.code, first.error], [0, ""]);
+  assertStringIncludes(first.out, "there is no deno.json to add the task to");
+  assertStringIncludes(first.out, "Next: deno run ");
+  assertEquals((await run("init", "--project", node.path)).code, 2);
+
+  await using project = await temporaryProject({ ...files, "deny.toml": "# mine\n" });
+  const { code, out } = await run("init", "--project", project.path);
+  assertEquals(code, 0);
+  assertStringIncludes(out, "deny.toml exists already and stays as it is");
+  assertStringIncludes(out, 'added the task "audit" to deno.json');
+  assertEquals(await Deno.readTextFile(join(project.path, "deny.toml")), "# mine\n");
 });
 
 Deno.test("audit baseline accepts what there is, and only that", async () => {
@@ -226,6 +253,84 @@ Deno.test("audit baseline writes nothing when the audit is incomplete", async ()
     [...Deno.readDirSync(project.path)].some(({ name }) => name.includes("baseline")),
     false,
   );
+});
+
+Deno.test("audit baseline writes nothing when it is incomplete, even if there is an error", async () => {
+  await using project = await temporaryProject({
+    ...files,
+    "deny.toml": '[bans]\ndeny = ["b1"]\n',
+  });
+  const common = ["--project", project.path, "--offline"];
+  assertEquals((await run(...common)).code, 1);
+  assertEquals((await run("baseline", ...common)).code, 3);
+  const config = join(project.path, "warn.toml");
+  const text = '[advisories]\nincomplete = "warn"\n[bans]\ndeny = ["b1"]\n';
+  await Deno.writeTextFile(config, text);
+  const warn = [...common, "--config", config];
+  assertEquals((await run("baseline", ...warn, "--require-complete")).code, 3);
+  assertEquals((await run("baseline", ...warn)).code, 0);
+});
+
+Deno.test({
+  name: "audit baseline writes into the project only, whatever links there are",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const cases: readonly (readonly [link: string, target: string, path: string])[] = [
+      ["deny.baseline.json", "../victim/rc", "deny.baseline.json"],
+      ["d", "../victim", "d/x.json"],
+      ["d", "../victim", "d/rc"],
+      ["deny.baseline.json", "inside.json", "deny.baseline.json"],
+      ["unused", "x", "absent/x.json"],
+      ["unused", "x", "db"],
+    ];
+    for (const [link, target, path] of cases) {
+      await using folder = await temporaryProject({
+        ...Object.fromEntries(
+          Object.entries(files).map(([name, content]) => [`project/${name}`, content]),
+        ),
+        "project/deny.toml": `baseline = ${JSON.stringify(path)}\n`,
+        "project/inside.json": "precious",
+        "victim/rc": "precious",
+      });
+      const root = join(folder.path, "project");
+      await Deno.symlink(target, join(root, link));
+      const db = ["--db", join(root, "db")];
+      const { code, error, out } = await run("baseline", "--project", root, ...db);
+      assertEquals([code, out], [2, ""], path);
+      assertStringIncludes(error, "error[output-refused]");
+      const texts = [join(folder.path, "victim/rc"), join(root, "inside.json")];
+      for (const text of texts) assertEquals(await Deno.readTextFile(text), "precious", path);
+      assertEquals([...Deno.readDirSync(join(folder.path, "victim"))].length, 1, path);
+      assertEquals([...Deno.readDirSync(root)].some(({ name }) => name.endsWith(".tmp")), false);
+    }
+    // Control: where no link leads out, the same command writes.
+    await using project = await temporaryProject({
+      ...files,
+      "deny.toml": 'baseline = "d/x.json"\n',
+      "real/old.json": "{}",
+    });
+    await Deno.symlink("real", join(project.path, "d"));
+    const db = ["--db", join(project.path, "db")];
+    assertEquals((await run("baseline", "--project", project.path, ...db)).code, 0);
+    assertEquals(JSON.parse(await Deno.readTextFile(join(project.path, "real/x.json"))).version, 1);
+  },
+});
+
+Deno.test("audit never prints control characters of a policy's baseline", async () => {
+  const name = "x\u001b[31m\u202ey.json";
+  await using project = await temporaryProject({
+    ...files,
+    "deny.toml": `baseline = ${JSON.stringify(name)}\n`,
+  });
+  const { code, out } = await run(
+    "baseline",
+    "--project",
+    project.path,
+    "--db",
+    join(project.path, "db"),
+  );
+  assertEquals(code, 0);
+  assertStringIncludes(out, "wrote x\\u001b[31m\\u202ey.json:");
 });
 
 Deno.test("audit never prints control characters of a lockfile", async () => {

@@ -24,6 +24,14 @@ Deno.test("explainCode() tells what every code means", () => {
   assertStringIncludes(explainCode("banned"), "bans; error by default");
 });
 
+Deno.test("explainCode() takes a code as the human report prints it", () => {
+  assertEquals(explainCode("advisories/vulnerability"), explainCode("vulnerability"));
+  assertEquals(explainCode("bans/ignore-expired"), explainCode("ignore-expired"));
+  for (const code of ["bans/vulnerability", "x/vulnerability", "advisories/", "/vulnerability"]) {
+    assertThrows(() => explainCode(code), SecurityError, "there is no code");
+  }
+});
+
 Deno.test("explainCode() suggests the nearest for an unknown code", () => {
   const error = assertThrows(() => explainCode("vulnerabilty"), SecurityError);
   assertEquals(error.code, "usage");

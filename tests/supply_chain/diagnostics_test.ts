@@ -145,6 +145,12 @@ const TRIGGERS: Readonly<Record<string, Files>> = {
     "licenses",
     'exceptions = [{ package = "absent", allow = ["ISC"] }]',
   ),
+  "license-clarification-not-encountered": withPolicy(`
+[[licenses.clarify]]
+package = "absent"
+expression = "MIT"
+license-files = []
+`),
   "missing-clarification-file": withPolicy(`
 [[licenses.clarify]]
 package = "b1"
@@ -170,6 +176,7 @@ license-files = [{ path = "LICENSE", hash = "${SHA256}" }]
   "allowed-by-wrapper": inSection("bans", 'deny = [{ package = "b1", wrappers = ["a1"] }]'),
   "unused-wrapper": inSection("bans", 'deny = [{ package = "b1", wrappers = ["a1", "other"] }]'),
   "not-allowed": inSection("bans", 'allow = ["a1"]'),
+  "unmatched-allow": inSection("bans", 'allow-build-scripts = ["absent"]'),
   duplicate: withLock({ ...inline("b1", "1.5.0") }),
   wildcard: {
     ...withConfig({ imports: { ...config.imports, c: "npm:b1" } }),
@@ -210,6 +217,7 @@ license-files = [{ path = "LICENSE", hash = "${SHA256}" }]
   "minimum-dependency-age": withConfig({ minimumDependencyAge: "P0D" }),
   typosquat: withNpm({ "lodahs@1.0.0": entry() }),
   "unknown-lockfile-field": withLock({ future: {} }),
+  "malformed-entry": withNpm({ "b2@v1.0.0": entry() }),
   "duplicate-key": { "deno.lock": JSON.stringify(lock).replace('"remote"', '"jsr":{},"remote"') },
 
   "ignore-expired": inSection(

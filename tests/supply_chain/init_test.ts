@@ -224,7 +224,7 @@ Deno.test("initProject() writes deny.toml and the task, and nothing else", async
     await Deno.writeTextFile(`${root}/deno.jsonc`, "{\n  // c\n}\n");
     const plan = await initProject({ root, facts: NOTHING });
     assertEquals(await names(root), ["deno.jsonc", "deny.toml"]);
-    assertEquals(await Deno.readTextFile(`${root}/deny.toml`), plan.policy.text);
+    assertEquals(await Deno.readTextFile(`${root}/deny.toml`), plan.policy!.text);
     const text = await Deno.readTextFile(`${root}/deno.jsonc`);
     assertEquals(text, plan.config!.text);
     assertStringIncludes(text, "// c");
@@ -234,13 +234,36 @@ Deno.test("initProject() writes deny.toml and the task, and nothing else", async
 
 Deno.test("initProject() does not overwrite a deny.toml", async () => {
   await inFolder(async (root) => {
+    const config = '{ "tasks": { "audit": "x" } }\n';
     await Deno.writeTextFile(`${root}/deny.toml`, "# mine\n");
-    await Deno.writeTextFile(`${root}/deno.json`, "{}\n");
+    await Deno.writeTextFile(`${root}/deno.json`, config);
     const error = await assertRejects(() => initProject({ root, facts: NOTHING }), SecurityError);
     assertEquals(error.code, "output-refused");
     assertEquals(await Deno.readTextFile(`${root}/deny.toml`), "# mine\n");
-    assertEquals(await Deno.readTextFile(`${root}/deno.json`), "{}\n");
+    assertEquals(await Deno.readTextFile(`${root}/deno.json`), config);
     assertEquals(await names(root), ["deno.json", "deny.toml"]);
+  });
+});
+
+Deno.test("initProject() adds the task where there is a deny.toml, and leaves that as it is", async () => {
+  await inFolder(async (root) => {
+    await Deno.writeTextFile(`${root}/deny.toml`, "# mine\n");
+    await Deno.writeTextFile(`${root}/deno.json`, "{}\n");
+    const { policy, config, hasTask } = await initProject({ root, facts: NOTHING });
+    assertEquals([policy, config?.path, hasTask], [null, "deno.json", true]);
+    assertEquals(await Deno.readTextFile(`${root}/deny.toml`), "# mine\n");
+    assertStringIncludes(await Deno.readTextFile(`${root}/deno.json`), AUDIT_TASK);
+  });
+});
+
+Deno.test("initProject() writes a deny.toml where there is no deno.json", async () => {
+  await inFolder(async (root) => {
+    await Deno.writeTextFile(`${root}/package.json`, "{}\n");
+    const { policy, config, hasTask } = await initProject({ root, facts: NOTHING });
+    assertEquals([policy?.path, config, hasTask], ["deny.toml", null, false]);
+    assertEquals(await names(root), ["deny.toml", "package.json"]);
+    const error = await assertRejects(() => initProject({ root, facts: NOTHING }), SecurityError);
+    assertStringIncludes(error.message, "there is no deno.json to add the task to");
   });
 });
 

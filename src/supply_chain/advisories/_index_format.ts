@@ -5,9 +5,10 @@ import { readBytes } from "../_text.ts";
  * The stored database: two files in one folder.
  *
  * `bartizan-database.json` is two lines: a header in JSON, and the SHA-256 of that line. It names the data
- * file, which holds one record a line, in JSON, and after them the table: one row for each package of
- * each record, sorted by the hash of the package. A check reads the table, verifies it, and then only
- * the records of the packages at hand, each against the checksum in its row.
+ * file, which holds one record a line, in JSON; after them the hashes of their packages, sorted, one for
+ * each package of each record; and after them one row for each hash. A check reads the hashes and
+ * verifies them, and then only the rows and records of the packages at hand. A record is verified
+ * against the checksum in its row, which verifies the row as well.
  *
  * A data file is never changed once it has its name, and the header is replaced by a rename, so a
  * reader sees the database of before or the one of after.
@@ -27,16 +28,17 @@ export interface Header extends IndexFacts {
   readonly file: string;
   /** Size of the data file. */
   readonly bytes: number;
-  /** Where the table starts in it. */
+  /** Where the hashes start in it. */
   readonly tableStart: number;
-  readonly tableSha256: string;
+  /** The checksum of the hashes. */
+  readonly hashes: number;
   readonly records: number;
   readonly modified: string | null;
   readonly ecosystems: readonly string[];
 }
 
 /** Another number is another format, which this version does not guess at. */
-export const FORMAT = "bartizan advisories 1";
+export const FORMAT = "bartizan advisories 2";
 /** Name of the header file. */
 export const HEADER = "bartizan-database.json";
 /** Names of data files. */
@@ -44,9 +46,12 @@ export const DATA = /^records-[0-9a-f]{16}\.bin$/;
 /** Names of files that have not become part of the database. */
 export const TEMPORARY = /^building-[0-9a-f-]{36}\.tmp$/;
 
-/** A row: hash of the package, checksum and length of the record, its offset in two halves. */
-export const COLUMNS = 5;
+/** A row: checksum and length of the record, its offset in two halves. */
+export const COLUMNS = 4;
+/** What the table takes for each package of each record: a hash and a row. */
+export const BYTES_PER_ROW = 4 + COLUMNS * 4;
 const MAX_HEADER_BYTES = 1024 * 1024;
+const UTF8 = new TextEncoder();
 
 /**
  * Reads the header of the database in `folder`.
@@ -71,7 +76,7 @@ export async function readHeader(folder: string): Promise<Header> {
     throw damaged("its header is damaged");
   }
   if (header.format !== FORMAT) throw damaged("it was written by another version");
-  if (await sha256(new TextEncoder().encode(line)) !== hash || !isHeader(header)) {
+  if (await sha256(UTF8.encode(line)) !== hash || !isHeader(header)) {
     throw damaged("its header is damaged");
   }
   return header;
@@ -92,6 +97,26 @@ export function fnv1a(bytes: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let index = 0; index < bytes.length; index++) {
     hash = Math.imul(hash ^ bytes[index]!, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** The same by words; apart from it, as one loop over arrays of two types is several times slower. */
+export function fnv1aOfWords(words: Uint32Array): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < words.length; index++) {
+    hash = Math.imul(hash ^ words[index]!, 0x01000193);
+  }
+  return hash >>> 0;
+}
+
+/** FNV-1a of a text in UTF-8, without encoding what is ASCII: names of packages are. */
+export function fnv1aOfText(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code > 0x7f) return fnv1a(UTF8.encode(text));
+    hash = Math.imul(hash ^ code, 0x01000193);
   }
   return hash >>> 0;
 }

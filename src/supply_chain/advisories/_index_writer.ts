@@ -3,6 +3,8 @@ import {
   COLUMNS,
   DATA,
   fnv1a,
+  fnv1aOfText,
+  fnv1aOfWords,
   FORMAT,
   HEADER,
   type Header,
@@ -25,6 +27,7 @@ export class IndexWriter {
   readonly #ecosystems = new Set<string>();
   #buffered = 0;
   #offset = 0;
+  #hashes = new Uint32Array(1024);
   #rows = new Uint32Array(COLUMNS * 1024);
   #rowCount = 0;
   #modified: string | undefined;
@@ -56,7 +59,7 @@ export class IndexWriter {
     const line = UTF8.encode(JSON.stringify(record) + "\n");
     const checksum = fnv1a(line);
     for (const key of keys) {
-      this.#row(fnv1a(UTF8.encode(key)), checksum, line.length, this.#offset);
+      this.#row(fnv1aOfText(key), checksum, line.length, this.#offset);
     }
     this.#write(line);
   }
@@ -64,19 +67,18 @@ export class IndexWriter {
   /** Makes it the database of the folder. */
   async publish(facts: IndexFacts): Promise<void> {
     const tableStart = this.#offset;
-    const table = this.#sortedTable();
+    const { hashes, table } = this.#sortedTable();
     this.#write(table);
     this.#flush();
     await this.#file.syncData();
     this.#file.close();
-    const tableSha256 = await sha256(table);
-    const file = `records-${tableSha256.slice(0, 16)}.bin`;
+    const file = `records-${(await sha256(table)).slice(0, 16)}.bin`;
     const header: Header = {
       format: FORMAT,
       file,
       bytes: this.#offset,
       tableStart,
-      tableSha256,
+      hashes,
       records: this.records,
       modified: this.#modified ?? null,
       ecosystems: [...this.#ecosystems].sort(),
@@ -108,24 +110,27 @@ export class IndexWriter {
   }
 
   #row(hash: number, checksum: number, length: number, offset: number): void {
-    const at = this.#rowCount++ * COLUMNS;
-    if (at + COLUMNS > this.#rows.length) {
-      const larger = new Uint32Array(this.#rows.length * 2);
-      larger.set(this.#rows);
-      this.#rows = larger;
+    const row = this.#rowCount++;
+    if (row === this.#hashes.length) {
+      this.#hashes = grown(this.#hashes);
+      this.#rows = grown(this.#rows);
     }
-    this.#rows.set([hash, checksum, length, offset % 2 ** 32, Math.floor(offset / 2 ** 32)], at);
+    this.#hashes[row] = hash;
+    const halves = [offset % 2 ** 32, Math.floor(offset / 2 ** 32)];
+    this.#rows.set([checksum, length, ...halves], row * COLUMNS);
   }
 
-  #sortedTable(): Uint8Array<ArrayBuffer> {
-    const rows = this.#rows;
-    const order = new Uint32Array(this.#rowCount).map((_, index) => index);
-    order.sort((a, b) => rows[a * COLUMNS]! - rows[b * COLUMNS]! || a - b);
-    const table = new Uint32Array(this.#rowCount * COLUMNS);
+  #sortedTable(): { hashes: number; table: Uint8Array<ArrayBuffer> } {
+    const count = this.#rowCount;
+    const order = new Uint32Array(count).map((_, index) => index);
+    order.sort((a, b) => this.#hashes[a]! - this.#hashes[b]! || a - b);
+    const table = new Uint32Array(count * (1 + COLUMNS));
     order.forEach((row, index) => {
-      table.set(rows.subarray(row * COLUMNS, (row + 1) * COLUMNS), index * COLUMNS);
+      table[index] = this.#hashes[row]!;
+      const columns = this.#rows.subarray(row * COLUMNS, (row + 1) * COLUMNS);
+      table.set(columns, count + index * COLUMNS);
     });
-    return new Uint8Array(table.buffer);
+    return { hashes: fnv1aOfWords(table.subarray(0, count)), table: new Uint8Array(table.buffer) };
   }
 
   #write(bytes: Uint8Array): void {
@@ -146,6 +151,12 @@ export class IndexWriter {
     }
     this.#buffered = 0;
   }
+}
+
+function grown(values: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(values.length * 2);
+  larger.set(values);
+  return larger;
 }
 
 /** Removes data files of earlier databases and what a killed run has left. */

@@ -53,35 +53,43 @@ export function rangeHolds(range: PreparedRange, version: Version): boolean {
   return compareVersions(version, point.at) === 0 ? point.here : point.above;
 }
 
-type Kind = "introduced" | "fixed" | "last_affected";
+const KINDS = ["introduced", "fixed", "last_affected"] as const;
 
 function prepare(range: OsvRange): PreparedRange {
-  const doubts: string[] = [];
-  if (range.type !== "SEMVER" && range.type !== "ECOSYSTEM") {
-    doubts.push(`the advisory has a range of unknown type "${range.type}"`);
-  }
+  const { type, events } = range;
+  let doubt = type === "SEMVER" || type === "ECOSYSTEM"
+    ? undefined
+    : `the advisory has a range of unknown type "${type}"`;
   const boundOf = (text: string) => {
     const bound = parseBound(text);
-    if (bound === undefined) doubts.push(`the advisory has a bound that is no version: "${text}"`);
+    if (bound === undefined) doubt ??= `the advisory has a bound that is no version: "${text}"`;
     return bound;
   };
-  const introduced = eventsOf(range, "introduced");
-  const fromStart = introduced.includes("0");
-  const byKey = new Map<string, { at: Version; texts: Map<Kind, string> }>();
-  for (const kind of ["introduced", "fixed", "last_affected"] as const) {
-    for (const text of kind === "introduced" ? introduced : eventsOf(range, kind)) {
-      if (kind === "introduced" && text === "0") continue;
+  let started = false;
+  let fromStart = false;
+  const byKey = new Map<string, { readonly at: Version; readonly event: Mutable<OsvEvent> }>();
+  const limits: string[] = [];
+  for (const event of events) {
+    // Events with two fields exist, against the specification.
+    for (const kind of KINDS) {
+      const text = event[kind];
+      if (text === undefined) continue;
+      if (kind === "introduced") started = true;
+      if (kind === "introduced" && text === "0") {
+        fromStart = true;
+        continue;
+      }
       const at = boundOf(text);
       if (at === undefined) continue;
       // Equal precedence means the same point, whatever build metadata is written.
       const key = precedenceKey(at.version);
-      const point = byKey.get(key) ?? { at, texts: new Map() };
-      byKey.set(key, point);
-      if (!point.texts.has(kind)) point.texts.set(kind, text);
+      let point = byKey.get(key);
+      if (point === undefined) byKey.set(key, point = { at, event: {} });
+      point.event[kind] ??= text;
     }
+    if (event.limit !== undefined) limits.push(event.limit);
   }
-  if (introduced.length === 0) doubts.push("the advisory has a range without a start");
-  const limits = eventsOf(range, "limit");
+  if (!started) doubt ??= "the advisory has a range without a start";
   const unlimited = limits.length === 0 || limits.some((limit) => limit.includes("*"));
   // To be below one of several limits is to be below the highest.
   const limit = unlimited ? undefined : limits.map(boundOf)
@@ -89,20 +97,16 @@ function prepare(range: OsvRange): PreparedRange {
 
   let affected = fromStart;
   const points = [...byKey.values()].sort((a, b) => compareVersions(a.at, b.at))
-    .map(({ at, texts }): RangePoint => {
+    .map(({ at, event: { introduced, fixed, last_affected } }): RangePoint => {
       // Closed and opened again at one point, or an empty range: nothing changes there, so that the
       // result does not hang on the order in which events are written.
-      if (texts.has("introduced") !== texts.has("fixed")) affected = texts.has("introduced");
+      if ((introduced === undefined) !== (fixed === undefined)) affected = fixed === undefined;
       const here = affected;
-      if (texts.has("last_affected")) affected = false;
-      return { at, here, above: affected, fixed: texts.get("fixed") };
+      if (last_affected !== undefined) affected = false;
+      return { at, here, above: affected, fixed };
     });
-  const [doubt] = doubts;
   const everything = doubt === undefined && fromStart && points.length === 0 && unlimited;
   return { doubt, everything, fromStart, points, limit };
 }
 
-/** Everything that an event says, as one list: events with two fields exist, against the specification. */
-function eventsOf(range: OsvRange, kind: keyof OsvEvent): string[] {
-  return range.events.flatMap((event) => event[kind] ?? []);
-}
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };

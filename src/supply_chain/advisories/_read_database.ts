@@ -10,6 +10,13 @@ export interface DatabaseLimits {
   readonly maxFileBytes?: number;
   /** Largest JSON file in an archive, after inflation, in bytes: it holds one record. @default {4194304} */
   readonly maxRecordBytes?: number;
+  /**
+   * `{`, `[` and `,` in one JSON file: each becomes at least one value. A file of records has one in 25
+   * bytes. In 60 MB of `[],` there are 40 million, which would take more than a gigabyte.
+   *
+   * @default {4000000}
+   */
+  readonly maxFileValues?: number;
   /** All JSON files together, in bytes. @default {8589934592} */
   readonly maxTotalBytes?: number;
   /** Number of files. @default {2000000} */
@@ -31,11 +38,6 @@ export interface DatabaseFacts {
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
-/**
- * `{`, `[` and `,` in one JSON file: parsed, each of them is at least one value. In 60 MB of `[],` there are
- * 20 million arrays, which take more than a gigabyte; a file of records has one in 25 bytes.
- */
-const MAX_VALUES = 4_000_000;
 /** Folders within folders; OSV's own layout needs one. */
 const MAX_DEPTH = 32;
 
@@ -87,6 +89,7 @@ class Reading {
     this.#limits = {
       maxFileBytes: 64 * 1024 ** 2,
       maxRecordBytes: 4 * 1024 ** 2,
+      maxFileValues: 4_000_000,
       maxTotalBytes: 8 * 1024 ** 3,
       maxFiles: 2_000_000,
       ...limits,
@@ -124,11 +127,11 @@ class Reading {
     // A device or a FIFO could block or never end.
     if (!isFile) throw unreadable(`${name} is not a regular file`);
     if (!/\.json$/i.test(path)) return await this.#archive(path, name);
-    const { maxFileBytes } = this.#limits;
+    const { maxFileBytes, maxFileValues } = this.#limits;
     this.#account(name, size, maxFileBytes);
     const bytes = Deno.readFileSync(path);
-    if (valuesIn(bytes) > MAX_VALUES) {
-      throw unreadable(`${name} has more than ${MAX_VALUES} values`);
+    if (valuesIn(bytes, maxFileValues) > maxFileValues) {
+      throw unreadable(`${name} has more than ${maxFileValues} values`);
     }
     this.#json(bytes);
   }
@@ -201,7 +204,9 @@ class Reading {
   }
 }
 
-function valuesIn(bytes: Uint8Array): number {
+/** Counts values before they are made; every one is written with two bytes at least. */
+function valuesIn(bytes: Uint8Array, enough: number): number {
+  if (bytes.length <= enough) return 0;
   let values = 0;
   for (let index = 0; index < bytes.length; index++) {
     const byte = bytes[index];

@@ -341,6 +341,7 @@ function undecidableText(
 function targetOf(node: PackageNode): AdvisoryPackage | string {
   if (node.npm) return { ecosystem: "npm", ...node.npm };
   if (node.kind === "jsr") return { ecosystem: "JSR", name: node.name, version: node.version };
+  if (node.npmName !== undefined) return "its address names no exact version of the npm package";
   return node.kind === "link"
     ? "it is a local folder"
     : "no database has advisories about modules of https addresses";

@@ -209,25 +209,52 @@ widest-line word-wrap wordwrap wrap-ansi wrappy write-file-atomic ws xml-name-va
 xmlbuilder xmlchars xtend y18n yallist yaml yargs yargs-parser yn yocto-queue zod
 `);
 
-/** Names one edit away from those which have more than 100,000 downloads a month of their own. */
+/** Names that everybody knows, though others are downloaded more; by hand. */
+export const FAMOUS_NPM: readonly string[] = words(`
+adm-zip amqplib angular apollo-server archiver aws-sdk babel-core babel-loader backbone bcrypt
+bcryptjs bootstrap browserify bunyan chart.js cheerio classnames colors concurrently
+cookie-parser cookie-session create-react-app cross-env crypto-js css-loader csv-parse
+csv-parser cypress discord.js echarts electron element-plus element-ui ember-cli ethers
+event-stream exceljs express-session express-validator faker fastify file-loader firebase
+firebase-admin font-awesome formidable formik framer-motion gatsby graphql handlebars hardhat
+helmet highlight.js html-webpack-plugin http-proxy http-server husky immer immutable ioredis
+jasmine jquery jquery-ui jszip kafkajs karma leaflet left-pad lerna less-loader lint-staged
+live-server log4js luxon marked material-ui mocha moment moment-timezone mongodb mongoose morgan
+mssql multer mustache mysql mysql2 next-auth node-cron node-ipc node-sass nodegit nodemailer
+nodemon papaparse passport passport-jwt passport-local pdfkit pinia polished prisma puppeteer
+rambda ramda react-hook-form react-native react-query react-redux react-router react-router-dom
+recharts redis redux redux-saga redux-thunk request sass-loader sequelize shelljs sinon
+socket.io socket.io-client sqlite3 storybook stripe style-loader styled-components stylelint
+superagent supertest svelte swiper three ts-jest ts-loader twilio typeorm ua-parser-js
+underscore unzipper url-loader validator vue-router vuetify webpack-cli webpack-dev-server
+winston xml-js xml2js yeoman-generator
+`);
+
+/** Names of few letters that everybody knows; by hand. */
+export const FAMOUS_SHORT_NPM: readonly string[] = words(`
+gulp hapi jest knex koa next nuxt pnpm rxjs vite vue yarn zod
+`);
+
+/** Names that resemble those and have more than 100,000 downloads a month of their own. */
 export const ESTABLISHED_NPM: readonly string[] = words(`
 @aws-cdk/core @aws-sdk/client-ssm @smithy/signature-v4a @tsconfig/node18 @tsconfig/node20
 @tsconfig/node22 @tsconfig/node24 @types/dargs @types/espree @types/jws @types/mv @types/mz
 @types/q accept ansi-color ansicolors ansistyles apify args args-parser as-number
 binaryextensions blob brace buffers byte callsite camel-case charset cli-spinner cline clor clui
-color-namer colord colors colour compresion cookies csso csx cuid dargs dbug defaulty diff3
+color-namer colord colour compresion cookies csso csv-loader csx cuid dargs dbug defaulty diff3
 dom-serialize eclint edn-data enquirer es-map es-set eta eventemitter2 extend2 extendr fclone
 fhir findup flatten foreach fs-promise fs.extra getstream global globl globo globs has-own
 htmlparser httperrors i18n import-locals inherit inquirer2 ip-bigint ip-regex is-array is-blob
 is-node is-object is-regexp is-typedarray isbuffer isnumber isostring isstream it-glob it-map
 its-set jets jsdoc jslint json json3 jsona jsonc jsonp just-diff kcors leva level loadash log
-lrucache merge mimer mixme mkdir mkdirp2 murmurhash nonce normalizeurl not notp npm nuid
+lrucache merge mimer mixme mkdir mkdirp2 murmurhash nexe nonce normalizeurl not notp npm nuid
 object-values one one-time opn p-tap pargs parse parse-url parsejson parseuri path path-parser
-path2 pend pifs postcss-values-parser preact prettierx prompt protobuf.js ps-node punycode2
-random-bytes react-if react-vis readdir rest rs-module-lexer rsolve rsync saml saxen schedule
-semiver sockjs split synckit test tiff trough ts-map ts-promise tslint tslint-config-prettier
-tsutils ttag ttypescript uglify-es uid ulid urijs user utif utila utile utils uuid4 vargs vasync
-vest vike vise xbytes xlsx xmlbuilder2 yam yazl
+path2 pend pifs postcss-js postcss-values-parser preact preact-redux preact-router prettierx
+prompt protobuf.js ps-node punycode.js punycode2 random-bytes react-if react-vis readdir rest
+rs-module-lexer rsolve rsync saml saxen schedule semiver sockjs split sqlite synckit test tiff
+trough ts-map ts-promise tslint tslint-config-prettier tsutils ttag ttypescript uglify-es uid
+ulid urijs user utif utila utile utils uuid4 validatorjs vargs vasync vest vike vise xbytes xlsx
+xmlbuilder2 yam yazl
 `);
 
 /** Packages of JSR that many projects depend on. */

@@ -4,7 +4,12 @@ import { findNodeAtLocation, parseTree } from "jsonc-parser";
 import { SecurityError } from "../../errors.ts";
 import { type CheckContext, policyLocation } from "../_check.ts";
 import { LineIndex, printable } from "../_text.ts";
-import { parsePackageSpec, SpecIndex, specMatches, specMayMatch } from "../policy/package_spec.ts";
+import {
+  type MatchingOptions,
+  parsePackageSpec,
+  SpecIndex,
+  specMatches,
+} from "../policy/package_spec.ts";
 import type { DenyEntry, PackageSpec, SpecEntry } from "../policy/policy.ts";
 import type { UndeclaredDependency } from "../project/build_graph.ts";
 import type { PackageNode } from "../project/graph.ts";
@@ -39,12 +44,12 @@ function because(entry: { readonly reason?: string }): string {
 function matchesOf<E extends SpecEntry>(
   entries: readonly E[],
   packages: readonly PackageNode[],
-  test: typeof specMatches = specMatches,
+  options: MatchingOptions = {},
 ): ReadonlyMap<E, readonly PackageNode[]> {
   const found = new Map<E, PackageNode[]>(entries.map((entry) => [entry, []]));
   const index = new SpecIndex(entries);
   for (const node of entries.length === 0 ? [] : packages) {
-    for (const entry of index.matching(node, test)) found.get(entry)!.push(node);
+    for (const entry of index.matching(node, options)) found.get(entry)!.push(node);
   }
   return found;
 }
@@ -62,10 +67,12 @@ function reportEntry(
   collector.add(policy.bans.unusedSkip, code, { message, location, help });
 }
 
+const LENIENT: MatchingOptions = { unknownVersions: true };
+
 function checkDenied(context: CheckContext, collector: Collector): void {
   const { graph, policy } = context;
   // A version that cannot be compared with the entry's range must not slip through it.
-  for (const [entry, nodes] of matchesOf(policy.bans.deny, graph.packages, specMayMatch)) {
+  for (const [entry, nodes] of matchesOf(policy.bans.deny, graph.packages, LENIENT)) {
     for (const node of nodes) reportDenied(entry, node, collector);
     checkWrappersUsed(context, collector, entry, nodes);
   }
@@ -178,19 +185,28 @@ function checkDuplicates(context: CheckContext, collector: Collector): void {
 /** What `bans.skip-tree` leaves out: its packages, and so many levels below them. */
 function skippedByTree(context: CheckContext, collector: Collector): ReadonlySet<PackageNode> {
   const { graph, policy } = context;
-  const skipped = new Set<PackageNode>();
-  for (const [entry, nodes] of matchesOf(policy.bans.skipTree, graph.packages)) {
-    const level = new Map(nodes.map((node) => [node, 0]));
-    for (const [node, distance] of level) {
-      skipped.add(node);
-      if (distance === entry.depth) continue;
-      for (const next of node.dependencies) if (!level.has(next)) level.set(next, distance + 1);
-    }
+  const trees = matchesOf(policy.bans.skipTree, graph.packages);
+  const levelsLeft = new Map<PackageNode, number>();
+  const queue: PackageNode[] = [];
+  const reach = (node: PackageNode, levels: number) => {
+    if (levels <= (levelsLeft.get(node) ?? -1)) return;
+    levelsLeft.set(node, levels);
+    queue.push(node);
+  };
+  // One walk for all entries, the deepest first, so that hardly a package is visited twice.
+  for (const [{ depth }, nodes] of [...trees].sort(([a], [b]) => b.depth > a.depth ? 1 : -1)) {
+    for (const node of nodes) reach(node, depth);
+  }
+  for (const node of queue) {
+    const levels = levelsLeft.get(node)!;
+    if (levels > 0) { for (const next of node.dependencies) reach(next, levels - 1); }
+  }
+  for (const [entry, nodes] of trees) {
     if (nodes.length > 0) continue;
     const message = `${entry.spec.text} is not in the graph`;
     reportEntry(context, collector, "unmatched-skip-root", entry, message);
   }
-  return skipped;
+  return new Set(levelsLeft.keys());
 }
 
 function compareVersions(a: string, b: string): number {

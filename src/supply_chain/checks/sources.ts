@@ -1,12 +1,21 @@
+// @ts-types="@types/semver"
+import semver from "semver";
 import { type CheckContext, policyLocation } from "../_check.ts";
-import { canonicalRegistry, registryOf } from "../_registry.ts";
+import {
+  isPublicRegistry,
+  JSR_FOR_NPM,
+  registryName,
+  registryOf,
+  withoutCredentials,
+} from "../_registry.ts";
 import { printable } from "../_text.ts";
 import type { LintLevel, PositionedText } from "../policy/policy.ts";
 import type { UndeclaredDependency } from "../project/build_graph.ts";
 import type { PackageNode } from "../project/graph.ts";
 import { type GitSource, groupOf, isCommit } from "../project/remote_group.ts";
 import type { SourceImport } from "../project/source_imports.ts";
-import type { Finding } from "../report.ts";
+import { parseRequest } from "../project/specifier.ts";
+import type { Finding, FindingLocation, FindingPackage } from "../report.ts";
 import { Collector } from "./_collector.ts";
 
 /** What the check needs beyond the context. */
@@ -57,9 +66,12 @@ class AllowedSources {
   /** Whether a repository is allowed by its address, a prefix of it, or its owner. */
   git({ host, owner, repository }: GitSource): boolean {
     const { allowGit, allowOrg, private: prefixes = [] } = this.#context.policy.sources;
-    const address = `https://${host}/${owner}/${repository}`;
-    const byAddress = this.has(allowGit, (text) => text.replace(/(?:\.git|\/)$/, "") === address);
-    const byPrefix = this.has(prefixes, (text) => address.startsWith(text));
+    // The hosts compare names without regard to case.
+    const address = `https://${host}/${owner}/${repository}`.toLowerCase();
+    const plain = (text: string) => text.toLowerCase().replace(/(?:\.git|\/+)$/, "");
+    const byAddress = this.has(allowGit, (text) => plain(text) === address);
+    // To the end of a name: `https://github.com/acme` must not allow the owner `acme-evil`.
+    const byPrefix = this.has(prefixes, (text) => `${address}/`.startsWith(`${plain(text)}/`));
     const orgs = host === "github.com" || host === "gist.github.com"
       ? allowOrg.github
       : host === "gitlab.com"
@@ -67,7 +79,6 @@ class AllowedSources {
       : host === "bitbucket.org"
       ? allowOrg.bitbucket
       : [];
-    // The hosts compare names without regard to case.
     const byOwner = this.has(orgs, (text) => text.toLowerCase() === owner.toLowerCase());
     return byAddress || byPrefix || byOwner;
   }
@@ -83,7 +94,7 @@ function checkRegistry(
   const registry = registryOf(node, context.project.npmrc);
   const isAllowed = allowRegistry.length === 0
     ? registry === "npm" || registry === "jsr"
-    : allowed.has(allowRegistry, (text) => canonicalRegistry(text) === registry);
+    : allowed.has(allowRegistry, (text) => registryName(text) === registry);
   if (isAllowed) return;
   collector.add(unknownRegistry, "source-not-allowed", {
     node,
@@ -112,17 +123,38 @@ function checkScope(
 }
 
 function checkTarball(context: CheckContext, collector: Collector, node: PackageNode): void {
-  if (node.tarball === undefined) return;
-  const host = URL.canParse(node.tarball) ? new URL(node.tarball).host : "";
-  const registry = registryOf(node, context.project.npmrc);
-  // JSR serves its packages to npm clients under the scope @jsr.
-  const isOwn = node.name.startsWith("@jsr/") && host === "npm.jsr.io";
-  if (isOwn || (URL.canParse(registry) && new URL(registry).host === host)) return;
+  if (node.tarball === undefined || isOwnTarball(node, context)) return;
+  const address = printable(withoutCredentials(node.tarball));
   collector.add(context.policy.sources.tarball, "tarball-url", {
     node,
-    message: `${node.label} is downloaded from ${printable(node.tarball)}, not from its registry`,
+    message: `${node.label} is downloaded from ${address}, not from its place in its registry`,
     help: "Ask for a version of the registry; an address can serve anything tomorrow.",
   });
+}
+
+/**
+ * Whether an archive is this version of this package on its registry: the right host can serve another
+ * package, or an older version with a hole in it.
+ */
+function isOwnTarball({ name, version, tarball }: PackageNode, { project }: CheckContext): boolean {
+  if (tarball === undefined || !URL.canParse(tarball)) return false;
+  const url = new URL(tarball);
+  const registry = registryOf({ kind: "npm", name }, project.npmrc);
+  const isPublic = registry === "npm";
+  const address = registry === "jsr" ? JSR_FOR_NPM : registry;
+  const isOnRegistry = isPublic
+    ? isPublicRegistry(tarball)
+    : URL.canParse(address) && new URL(address).origin === url.origin;
+  if (!isOnRegistry) return false;
+  const path = url.pathname.replace(/%40/g, "@").replace(/%2f/gi, "/");
+  const at = path.indexOf(`/${name}/`);
+  // Other registries serve archives from another folder than their index, but not the public one.
+  if (at < 0 || (isPublic && at > 0)) return false;
+  const rest = path.slice(at + name.length + 2);
+  const base = name.slice(name.indexOf("/") + 1);
+  if (rest === `-/${base}-${version}.tgz`) return true;
+  return !isPublic && (rest === `-/${name}-${version}.tgz` || rest === `${version}.tgz` ||
+    rest.startsWith(`${version}/`));
 }
 
 function checkRemote(
@@ -161,7 +193,7 @@ function checkRemote(
   if (group?.pinned === false) {
     collector.add(sources.unpinned, "unpinned-import", {
       node,
-      message: `${printable(address)} names no version`,
+      message: `${printable(withoutCredentials(address))} is not pinned to a version or commit`,
       help: "Put the exact version, or the full commit, into the address.",
     });
   }
@@ -171,15 +203,20 @@ function checkGitSpec(
   { policy }: CheckContext,
   collector: Collector,
   ref: string,
-  of: { readonly node?: PackageNode; readonly label: string },
+  { label, ...about }: {
+    readonly label: string;
+    readonly node?: PackageNode;
+    readonly package?: FindingPackage | undefined;
+    readonly location?: FindingLocation;
+  },
 ): void {
   const required = policy.sources.requiredGitSpec ?? "any";
   const given = ref === "" ? "any" : isCommit(ref) ? "rev" : /^v?\d/.test(ref) ? "tag" : "branch";
   const order = ["any", "branch", "tag", "rev"];
   if (order.indexOf(given) >= order.indexOf(required)) return;
   collector.add("deny", "git-source-underspecified", {
-    ...(of.node && { node: of.node }),
-    message: `${of.label} names ${given === "any" ? "no reference" : `a ${given}`}; ` +
+    ...about,
+    message: `${label} names ${given === "any" ? "no reference" : `a ${given}`}; ` +
       `the policy asks for a ${required}`,
     help: `Name a ${required} in the address.`,
   });
@@ -196,18 +233,38 @@ function checkDeclaredGit(
     for (const { alias, specifier, location } of config.dependencies) {
       if (/^(?:npm|jsr):/.test(specifier)) continue;
       const git = parseGit(specifier);
+      const of = packageNamed(specifier);
+      const about = { location, ...(of && { package: of }) };
       if (git !== undefined && allowed.git(git.source)) {
-        checkGitSpec(context, collector, git.ref, { label: printable(alias) });
+        checkGitSpec(context, collector, git.ref, { label: printable(alias), ...about });
         continue;
       }
+      const address = printable(withoutCredentials(specifier));
       collector.add(context.policy.sources.unknownGit, "source-not-allowed", {
-        message: `${printable(alias)} comes from ${printable(specifier)}, which is not allowed`,
-        location,
-        why: [[`file:${config.path}`, printable(specifier)]],
+        ...about,
+        message: `${printable(alias)} comes from ${address}, which is not allowed`,
+        why: [[`file:${config.path}`, address]],
         help: "Use a version of a registry, or add the repository to sources.allow-git.",
       });
     }
   }
+}
+
+/** The package that a specifier names; its version is empty where it names no exact one. */
+function packageNamed(specifier: string): FindingPackage | undefined {
+  const request = parseRequest(specifier);
+  if (request !== undefined) {
+    const { kind, name, range } = request;
+    return { ecosystem: kind, name, version: semver.valid(range) ?? "" };
+  }
+  const isModule = /^https?:/i.test(specifier) && !/\.git(?:#|$)/.test(specifier);
+  const git = isModule ? undefined : parseGit(specifier);
+  if (git !== undefined) {
+    const { host, owner, repository } = git.source;
+    return { ecosystem: "https", name: `${host}/${owner}/${repository}`, version: git.ref };
+  }
+  const group = groupOf(specifier);
+  return group && { ecosystem: "https", name: group.name, version: group.version };
 }
 
 function parseGit(specifier: string): { source: GitSource; ref: string } | undefined {
@@ -235,10 +292,13 @@ function checkUndeclared(
   const help = "Declare it in the imports of deno.json, where updates and reviews look.";
   for (const { specifier, location } of imports) {
     if (!/^(?:npm|jsr|https?):/i.test(specifier)) continue;
+    const address = printable(withoutCredentials(specifier));
+    const of = packageNamed(specifier);
     collector.add(policy.sources.undeclared, "undeclared-import", {
-      message: `code imports ${printable(specifier)} directly`,
+      ...(of && { package: of }),
+      message: `code imports ${address} directly`,
       location,
-      why: [[`file:${location.file}`, printable(specifier)]],
+      why: [[`file:${location.file}`, address]],
       help,
     });
   }

@@ -95,7 +95,7 @@ class LicenseJudge {
       isDirect: (node) => context.isDirect(node),
       // A member is a file of the project, where paths begin.
       isOnlyThrough: (node, label) =>
-        this.#members.has(node) ? node.label === label : context.isOnlyThrough(node, label),
+        this.#members.has(node) ? isBelow(node, label) : context.isOnlyThrough(node, label),
     }, "licenses");
   }
 
@@ -352,6 +352,13 @@ class LicenseJudge {
       help,
     });
   }
+}
+
+/** Whether an `ignore` entry's path is the member's file, or a folder above it. */
+function isBelow({ label }: PackageNode, text: string): boolean {
+  const file = label.replace(/^file:/, "");
+  const path = text.replace(/^file:/, "").replace(/^\.\//, "").replace(/\/+$/, "");
+  return file === path || file.startsWith(`${path}/`);
 }
 
 function notSpdx(name: string, words: string, fact: LicenseFact): Verdict {

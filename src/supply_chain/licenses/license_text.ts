@@ -153,10 +153,12 @@ function similarity(one: Uint32Array, other: Uint32Array): number {
 /** How many words follow each other in a file without being words of the licence in its order. */
 function longestAddition(words: string, licensePairs: Uint32Array): number {
   const known = new Set(licensePairs);
+  const pairs = pairsOf(words);
   let longest = 0;
-  let added = 0;
+  // An addition of n words makes n + 1 pairs, or n where the file begins or ends with it.
+  let added = 1;
   let familiar = 0;
-  for (const pair of pairsOf(words)) {
+  for (const [index, pair] of pairs.entries()) {
     if (known.has(pair)) {
       if (++familiar >= CHANCE_PAIRS) added = 0;
       continue;
@@ -164,10 +166,9 @@ function longestAddition(words: string, licensePairs: Uint32Array): number {
     // What stood between is part of the addition, unless it was long enough to end it.
     added += added === 0 ? 1 : 1 + familiar;
     familiar = 0;
-    longest = Math.max(longest, added);
+    longest = Math.max(longest, index === pairs.length - 1 ? added : added - 1);
   }
-  // The first pair of an addition still has a word of the licence, as has the last.
-  return longest - 1;
+  return longest;
 }
 
 function fingerprint(words: string): Fingerprint {
@@ -196,11 +197,17 @@ const SPACE = 0x20;
 
 /**
  * The words by which licence texts are compared, after SPDX's matching guidelines: case, space,
- * punctuation, list markers, copyright lines and the title of a short licence tell nothing.
+ * punctuation, list markers, copyright lines, addresses, comments of markup and the title of a short
+ * licence tell nothing.
  */
 export function normalizeLicenseText(text: string): string {
   return text
+    .replace(/<!--[^>]{0,200}-->/g, "")
+    .split("\n")
+    .filter((line) => line.length > 120 || !CREDIT.test(line))
+    .join("\n")
     .toLowerCase()
+    .replace(/https?:\/\/[^\s"'<>()]*/g, " ")
     .split("\n")
     .map((line) => line.replace(COMMENT_OR_LIST_MARKER, ""))
     .filter((line) => !isCopyrightLine(line) && !isTitle(line))
@@ -209,7 +216,6 @@ export function normalizeLicenseText(text: string): string {
     .replaceAll("licence", "license")
     .replaceAll("sub-license", "sublicense")
     .replaceAll("non-infringement", "noninfringement")
-    .replaceAll("https:", "http:")
     .replace(/[^a-z0-9]+/g, " ")
     .trim();
 }
@@ -219,6 +225,10 @@ const COMMENT_OR_LIST_MARKER =
 
 const COPYRIGHT_LINE =
   /^\s*(?:portions )?(?:copyright\s*(?:\(c\)|©|&copy;|[:<[{]|year\b|.{0,80}\b(?:19|20)\d\d)|©|\(c\)\s*[\d<[]|all rights reserved\W*$)/;
+
+/** `Original code Copyright Jane Doe <jane@example.com>`: no year, and nothing but a name. */
+const CREDIT =
+  /^\W*(?:[\w.]+ ){0,4}Copyright (?!Notice|Holder|Owner|Law|Licen|Act|Statement)[A-Z]\S*(?: \S+){0,6}\s*$/;
 
 /** A longer line holds the licence too: some files are a single line. */
 function isCopyrightLine(line: string): boolean {

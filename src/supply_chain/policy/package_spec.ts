@@ -70,37 +70,26 @@ export function parsePackageSpec(text: string): PackageSpec {
  * A range does not match a version that is not known, as most entries of a policy permit something.
  */
 export function specMatches(spec: PackageSpec, node: SpecSubject): boolean {
-  return matches(spec, node, false);
+  return identities(node).some((identity) =>
+    nameMatches(spec.name, identity.name) && applies(spec, identity, false)
+  );
 }
 
-/**
- * Whether a spec is, or may be, about a package: for bans, where a version that nobody can compare
- * with the range would slip through.
- */
-export function specMayMatch(spec: PackageSpec, node: SpecSubject): boolean {
-  return matches(spec, node, true);
+type Identity = Pick<SpecSubject, "kind" | "name" | "version">;
+
+/** A package, and the npm package that it is a copy of: a ban must catch what a CDN serves. */
+function identities(node: SpecSubject): readonly Identity[] {
+  const { kind, npm, npmName } = node;
+  const name = npm?.name ?? npmName;
+  if (kind === "npm" || name === undefined) return [node];
+  return [node, { kind: "npm", name, version: npm?.version ?? "" }];
 }
 
-function matches(spec: PackageSpec, node: SpecSubject, unknown: boolean): boolean {
-  const { ecosystem, range } = spec;
-  const isUnknown = (version: string) => unknown && semver.valid(version, LOOSE) === null;
-  if (ecosystem === undefined || ecosystem === node.kind) {
-    const { version } = node;
-    const isVersion = () =>
-      versionMatches(range, version) || (node.kind === "npm" && isUnknown(version));
-    if (nameMatches(spec.name, node.name) && isVersion()) return true;
-  }
-  // A ban on a package must also catch the copy of it that a CDN serves.
-  const name = copyName(node);
-  if (name === undefined || (ecosystem !== undefined && ecosystem !== "npm")) return false;
-  if (!nameMatches(spec.name, name)) return false;
-  const version = node.npm?.version ?? "";
-  return versionMatches(range, version) || isUnknown(version);
-}
-
-/** The npm package of which a CDN serves a copy. */
-function copyName({ kind, npm, npmName }: SpecSubject): string | undefined {
-  return kind === "npm" ? undefined : npm?.name ?? npmName;
+/** Whether a spec of the right name has the right ecosystem and version, too. */
+function applies({ ecosystem, range }: PackageSpec, of: Identity, unknown: boolean): boolean {
+  if (ecosystem !== undefined && ecosystem !== of.kind) return false;
+  if (versionMatches(range, of.version)) return true;
+  return unknown && of.kind === "npm" && semver.valid(of.version, LOOSE) === null;
 }
 
 function isPackageName(name: string): boolean {
@@ -150,8 +139,16 @@ function piecesMatch(pieces: readonly string[], name: string): boolean {
 
 interface Indexed<E> {
   readonly entry: E;
-  readonly spec: PackageSpec;
   readonly position: number;
+}
+
+/** Options of {@linkcode SpecIndex.matching}. */
+export interface MatchingOptions {
+  /**
+   * Let a range match a version of npm that nobody can compare with it: for bans, where it would slip
+   * through. @default {false}
+   */
+  readonly unknownVersions?: boolean;
 }
 
 /**
@@ -169,27 +166,28 @@ export class SpecIndex<E extends { readonly spec: PackageSpec }> {
     for (const [position, entry] of entries.entries()) {
       const { spec } = entry;
       const list = spec.name.includes("*") ? this.#pattern(spec.name) : this.#name(spec.name);
-      list.push({ entry, spec, position });
+      list.push({ entry, position });
     }
   }
 
-  /**
-   * The entries that are about a package, in their order.
-   *
-   * @param test What decides about ecosystem and version.
-   */
-  matching(node: SpecSubject, test: typeof specMatches = specMatches): readonly E[] {
-    const copy = copyName(node);
-    const names = copy === undefined || copy === node.name ? [node.name] : [node.name, copy];
-    const found = new Set<Indexed<E>>();
-    for (const name of names) {
-      for (const entry of this.#named.get(name) ?? []) found.add(entry);
+  /** The entries that are about a package, in their order. */
+  matching(node: SpecSubject, options: MatchingOptions = {}): readonly E[] {
+    const { unknownVersions = false } = options;
+    const found: Indexed<E>[] = [];
+    const collect = (entries: readonly Indexed<E>[], identity: Identity) => {
+      for (const it of entries) {
+        if (applies(it.entry.spec, identity, unknownVersions)) found.push(it);
+      }
+    };
+    for (const identity of identities(node)) {
+      collect(this.#named.get(identity.name) ?? [], identity);
       for (const { pieces, entries } of this.#patterns.values()) {
-        if (piecesMatch(pieces, name)) { for (const entry of entries) found.add(entry); }
+        if (piecesMatch(pieces, identity.name)) collect(entries, identity);
       }
     }
-    return [...found].filter(({ spec }) => test(spec, node))
-      .sort((a, b) => a.position - b.position).map(({ entry }) => entry);
+    if (found.length < 2) return found.map(({ entry }) => entry);
+    // A copy may have been found by both of its names.
+    return [...new Set(found)].sort((a, b) => a.position - b.position).map(({ entry }) => entry);
   }
 
   #name(name: string): Indexed<E>[] {

@@ -1,8 +1,8 @@
-import { dirname } from "@std/path/dirname";
 import { join } from "@std/path/join";
-import { isPublicRegistry } from "../_registry.ts";
+import { registryName } from "../_registry.ts";
 import { readText } from "../_text.ts";
 import { MAX_CONFIG_BYTES } from "./_config_file.ts";
+import { foldersAbove } from "./_folders.ts";
 import type { Npmrc } from "./project.ts";
 
 /** Where .npmrc files are looked for. */
@@ -24,26 +24,25 @@ export function readNpmrc({ folder, root, home }: NpmrcPlaces): Npmrc {
   const scopes = new Map<string, string>();
   const privateScopes = new Set<string>();
   let registry: string | undefined;
-  const above = foldersAbove(folder);
-  const used = above.filter((path) => path.length >= root.length);
-  for (const path of new Set([...above, ...home === undefined ? [] : [home], ...used])) {
-    const isUsed = path === home || used.includes(path);
+  const folders = [...foldersAbove(folder).reverse(), folder];
+  const isInside = (path: string) => path.length >= root.length;
+  const paths = new Set([
+    ...folders.filter((path) => !isInside(path)),
+    ...home === undefined ? [] : [home],
+    ...folders.filter(isInside),
+  ]);
+  for (const path of paths) {
+    const isUsed = path === home || isInside(path);
     for (const [key, value] of readIni(path, isUsed)) {
       const scope = key.match(/^(@[^:\s/]+):registry$/)?.[1]?.toLowerCase();
-      if (scope !== undefined && !isPublicFor(scope, value)) privateScopes.add(scope);
+      const publicName = scope === "@jsr" ? "jsr" : "npm";
+      if (scope !== undefined && registryName(value) !== publicName) privateScopes.add(scope);
       if (!isUsed || value === "") continue;
       if (scope !== undefined) scopes.set(scope, value);
       else if (key === "registry") registry = value;
     }
   }
   return { ...(registry !== undefined && { registry }), scopes, privateScopes };
-}
-
-/** The folder and those above it, the outermost first. */
-function foldersAbove(folder: string): string[] {
-  const folders = [folder];
-  for (let at = folder; dirname(at) !== at; at = dirname(at)) folders.unshift(dirname(at));
-  return folders;
 }
 
 function readIni(folder: string, isUsed: boolean): readonly (readonly [string, string])[] {
@@ -57,13 +56,11 @@ function readIni(folder: string, isUsed: boolean): readonly (readonly [string, s
   }
 }
 
-/** Keys and values of an ini file as npm reads it, outside of its sections. */
+/** Keys and values of an ini file as npm reads it. Those in a section count, to err on the private side. */
 function parseIni(text: string): (readonly [key: string, value: string])[] {
   const entries: [string, string][] = [];
   for (const line of text.split(/[\r\n]+/)) {
     if (/^\s*(?:[;#]|$)/.test(line)) continue;
-    // In a section keys have another meaning.
-    if (/^\s*\[[^\]]*\]\s*$/.test(line)) break;
     const equals = line.indexOf("=");
     const key = equals < 0 ? line : line.slice(0, equals);
     entries.push([unquote(key), equals < 0 ? "" : unquote(line.slice(equals + 1))]);

@@ -1,7 +1,6 @@
 import { isAbsolute } from "@std/path/is-absolute";
 import { join } from "@std/path/join";
 import { SecurityError } from "../../errors.ts";
-import { printable } from "../_text.ts";
 import { fieldOf, type ParsedFile, stringsOf } from "./_config_file.ts";
 
 const MAX_MEMBERS = 10_000;
@@ -67,9 +66,11 @@ function parsePattern(text: string): Pattern[] | undefined {
     const names = alternative.split("/").filter((name) => name !== "" && name !== ".");
     const leadsOut = alternative.startsWith("/") || isAbsolute(alternative) || names.includes("..");
     if (leadsOut || names.length === 0) continue;
-    patterns.push(names.map((name) =>
-      name === "**" ? ANY_DEPTH : /[*?[]/.test(name) ? new NamePattern(name) : name
-    ));
+    patterns.push(
+      names.map((name) =>
+        name === "**" ? ANY_DEPTH : /[*?[]/.test(name) ? new NamePattern(name) : name
+      ),
+    );
   }
   return patterns;
 }
@@ -220,9 +221,4 @@ function foldersIn(path: string): string[] {
   } catch {
     return [];
   }
-}
-
-/** How a pattern that is not understood is named. */
-export function unreadMember(text: string): string {
-  return `the workspace member ${printable(text, 100)}`;
 }

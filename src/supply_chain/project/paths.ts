@@ -16,6 +16,14 @@ const MAX_LABELS = 100;
 /** How many unfinished paths `all` looks at: circles can make dead ends without number. */
 const MAX_STEPS = 500_000;
 
+/** What {@linkcode PathFinder.all} has found. */
+export interface AllPaths {
+  /** Labels of each path. */
+  readonly paths: readonly (readonly string[])[];
+  /** Whether there are no others. */
+  readonly complete: boolean;
+}
+
 /** A path from a package up, as a list that shares its tail with others. */
 interface Partial {
   readonly at: PathNode;
@@ -92,7 +100,7 @@ export class PathFinder {
    * search goes up from the package, and takes first what is nearest to a file of the project all in
    * all, so that it never gets lost between them.
    */
-  all(node: PackageNode, limit: number): readonly (readonly string[])[] {
+  all(node: PackageNode, limit: number): AllPaths {
     const reached = this.#walk();
     // Unfinished paths by the length that they will have at least.
     const open: Partial[][] = [];
@@ -117,14 +125,14 @@ export class PathFinder {
           }
           // Variants of one package may give the same labels twice.
           paths.set(labels.join("\0"), labels);
-          if (paths.size === limit) return [...paths.values()];
+          if (paths.size === limit) return { paths: [...paths.values()], complete: false };
         }
         for (const parent of partial.at.dependents) {
           if (!isOn(partial, parent)) add(parent, partial);
         }
       }
     }
-    return [...paths.values()];
+    return { paths: [...paths.values()], complete: steps < MAX_STEPS };
   }
 
   #walk(): ReadonlyMap<PathNode, Reached> {

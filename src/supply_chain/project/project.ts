@@ -28,16 +28,20 @@ export interface ConfigFile {
 export interface Npmrc {
   /** The default registry, when it is set. */
   readonly registry?: string;
-  /** Registry by scope, such as `@acme`. */
+  /** Registry by scope, such as `@acme`, in lower case. */
   readonly scopes: ReadonlyMap<string, string>;
+  /** Scopes in lower case that some file maps to a registry of its own: their names are confidential. */
+  readonly privateScopes: ReadonlySet<string>;
 }
 
 /** A Deno project on disk. */
 export interface Project {
-  /** Absolute path of its folder. */
+  /** Absolute path of its folder: the root of the workspace, where it is one. */
   readonly root: string;
   readonly name: string;
   /** The root's files first, then those of the members in the order of the workspace. */
   readonly configs: readonly ConfigFile[];
   readonly npmrc: Npmrc;
+  /** What belongs to the configuration and was not read, in words: a remote import map. */
+  readonly unread: readonly string[];
 }

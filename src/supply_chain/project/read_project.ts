@@ -1,16 +1,25 @@
 import { basename } from "@std/path/basename";
-import { isAbsolute } from "@std/path/is-absolute";
+import { fromFileUrl } from "@std/path/from-file-url";
 import { join } from "@std/path/join";
 import { relative } from "@std/path/relative";
 import { resolve } from "@std/path/resolve";
-import { type Node, type ParseError, parseTree, printParseErrorCode } from "jsonc-parser";
+import type { Node } from "jsonc-parser";
 import { SecurityError } from "../../errors.ts";
-import { LineIndex, printable, readText } from "../_text.ts";
-import type { ConfigFile, DeclaredDependency, Npmrc, Project } from "./project.ts";
+import { withoutCredentials } from "../_registry.ts";
+import { LineIndex, printable } from "../_text.ts";
+import {
+  entriesOf,
+  fieldOf,
+  type ParsedFile,
+  readConfig,
+  readFolder,
+  valueOf,
+} from "./_config_file.ts";
+import { foldersAbove } from "./_folders.ts";
+import { readNpmrc } from "./_npmrc.ts";
+import { isMember, memberFolders, readWorkspace } from "./_workspace.ts";
+import type { ConfigFile, DeclaredDependency, Project } from "./project.ts";
 import { parseRequest } from "./specifier.ts";
-
-const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
-const MAX_MEMBERS = 10_000;
 
 /** Options of {@linkcode readProject}. */
 export interface ReadProjectOptions {
@@ -25,171 +34,123 @@ export interface ReadProjectOptions {
  * @throws {SecurityError} `project-unreadable` if there is no such folder, or a file is no valid
  * configuration.
  */
-export async function readProject(
-  folder: string,
-  options: ReadProjectOptions = {},
-): Promise<Project> {
-  const root = resolve(folder);
+export function readProject(folder: string, options: ReadProjectOptions = {}): Promise<Project> {
+  // Reading is synchronous, as `readText` explains; a promise keeps the caller free of that.
+  return new Promise((resolve) => resolve(readProjectSync(folder, options)));
+}
+
+function readProjectSync(folder: string, { home }: ReadProjectOptions): Project {
+  const root = findProjectRoot(folder);
   const rootFiles = readFolder(root, "");
   const catalogs = readCatalogs(rootFiles);
-  const members = await memberFolders(root, rootFiles);
+  const workspace = readWorkspace(rootFiles);
+  const importMap = readImportMap(root, rootFiles);
   const files = [
     ...rootFiles,
-    ...readImportMap(root, rootFiles),
-    ...members.flatMap((member) => readFolder(root, member)),
+    ...importMap.files,
+    ...memberFolders(root, workspace).flatMap((member) => readFolder(root, member)),
   ];
   const configs = files.map((file) => ({
     path: file.path,
     kind: file.kind,
     member: file.member,
     text: file.text,
-    value: toValue(file.tree) as ConfigFile["value"],
+    value: valueOf(file),
     dependencies: declaredBy(file, catalogs),
   }));
-  return { root, name: nameOf(configs, root), configs, npmrc: readNpmrc(root, options.home) };
+  const npmrc = readNpmrc({ folder: resolve(folder), root, ...(home !== undefined && { home }) });
+  const unreadMembers = workspace.unread.map((text) =>
+    `the workspace members ${printable(text, 100)}`
+  );
+  const unread = [...importMap.unread, ...unreadMembers];
+  return { root, name: nameOf(configs, root), configs, npmrc, unread };
 }
 
-/** A configuration file as text and syntax tree. */
-interface ParsedFile {
-  readonly path: string;
-  readonly kind: ConfigFile["kind"];
-  readonly member: string;
-  readonly text: string;
-  readonly tree: Node;
-}
-
-function readFolder(root: string, member: string): ParsedFile[] {
-  const prefix = member === "" ? "" : `${member}/`;
-  // Where both exist, Deno reads deno.json.
-  const deno = readConfig(root, `${prefix}deno.json`, "deno", member) ??
-    readConfig(root, `${prefix}deno.jsonc`, "deno", member);
-  const npm = readConfig(root, `${prefix}package.json`, "package-json", member);
-  return [deno, npm].filter((file) => file !== undefined);
-}
-
-function readConfig(
-  root: string,
-  path: string,
-  kind: ConfigFile["kind"],
-  member: string,
-): ParsedFile | undefined {
-  const text = readText(join(root, path), {
-    maxBytes: MAX_CONFIG_BYTES,
-    code: "project-unreadable",
-    name: path,
+/**
+ * The folder of the project that a folder belongs to: the root of its workspace, or the nearest folder
+ * above with a configuration when it has none. A folder with a lockfile of its own is a project.
+ *
+ * @throws {SecurityError} `project-unreadable` if there is no such folder, or a configuration above it is
+ * not valid.
+ */
+export function findProjectRoot(folder: string): string {
+  const start = resolve(folder);
+  if (!isFolder(start, folder)) {
+    throw new SecurityError("project-unreadable", `there is no folder ${printable(folder)}`);
+  }
+  const above = foldersAbove(start);
+  const has = (path: string, names: readonly string[]) =>
+    names.some((name) => isPresent(join(path, name)));
+  const own = [start, ...above].find((path) => has(path, PROJECT_FILES)) ?? start;
+  if (has(own, ["deno.lock"])) return own;
+  const root = above.filter((path) => path.length < own.length).find((path) => {
+    const files = readFolder(start, withSlashes(relative(start, path)));
+    return isMember(readWorkspace(files), withSlashes(relative(path, own)));
   });
-  return text === undefined ? undefined : { path, kind, member, text, tree: parse(text, path) };
+  return root ?? own;
 }
 
-/** Parses JSON with comments and trailing commas, as Deno does. */
-function parse(text: string, path: string): Node {
-  const errors: ParseError[] = [];
-  let tree: Node | undefined;
+function withSlashes(path: string): string {
+  return path.replaceAll("\\", "/");
+}
+
+const PROJECT_FILES = ["deno.json", "deno.jsonc", "package.json", "deno.lock"] as const;
+
+function isFolder(path: string, name: string): boolean {
   try {
-    tree = parseTree(text, errors, { allowTrailingComma: true });
-  } catch (cause) {
-    // The parser recurses: nesting that no configuration has overflows its stack.
-    throw new SecurityError("project-unreadable", `${printable(path)}: nested too deeply`, {
-      cause,
+    return Deno.statSync(path).isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
+    throw new SecurityError("project-unreadable", `${printable(name)} cannot be read`, {
+      cause: error,
     });
   }
-  const error = errors[0];
-  if (error !== undefined || tree?.type !== "object") {
-    const { line, column } = new LineIndex(text).at(error?.offset ?? 0);
-    const what = error === undefined ? "an object" : `JSON (${printParseErrorCode(error.error)})`;
-    throw new SecurityError(
-      "project-unreadable",
-      `${printable(path)}:${line}:${column}: expected ${what}`,
-      { details: { line, column } },
-    );
+}
+
+/** What cannot be looked at is there: reading it then says what is wrong. */
+function isPresent(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Deno.errors.NotFound);
   }
-  return tree;
 }
 
-/** The value of a syntax tree. Objects have no prototype, so that `__proto__` is a key like any. */
-function toValue(node: Node | undefined): unknown {
-  if (node === undefined) return undefined;
-  if (node.type === "array") return (node.children ?? []).map(toValue);
-  if (node.type !== "object") return node.value;
-  const object: Record<string, unknown> = Object.create(null);
-  for (const [key, value] of entriesOf(node)) object[key] = toValue(value);
-  return object;
-}
-
-/** Keys and values of an object node; the last of two equal keys wins, as in JSON.parse. */
-function entriesOf(node: Node | undefined): ReadonlyMap<string, Node> {
-  const entries = new Map<string, Node>();
-  for (const property of node?.type === "object" ? node.children ?? [] : []) {
-    const [key, value] = property.children ?? [];
-    if (key !== undefined && value !== undefined) entries.set(String(key.value), value);
-  }
-  return entries;
-}
-
-function fieldOf(node: Node | undefined, ...names: readonly string[]): Node | undefined {
-  return names.reduce<Node | undefined>((at, name) => entriesOf(at).get(name), node);
-}
-
-function stringsOf(node: Node | undefined): string[] {
-  return (node?.type === "array" ? node.children ?? [] : [])
-    .filter((item) => item.type === "string").map((item) => String(item.value));
-}
-
-/** Folders of the workspace members and links, relative to the root. */
-async function memberFolders(root: string, files: readonly ParsedFile[]): Promise<string[]> {
-  const folders = new Set<string>();
-  for (const { tree, kind } of files) {
-    const workspace = fieldOf(tree, kind === "deno" ? "workspace" : "workspaces");
-    const inner = fieldOf(workspace, kind === "deno" ? "members" : "packages");
-    const patterns = stringsOf(inner ?? workspace);
-    const excluded = new Set<string>();
-    for (const pattern of patterns) {
-      const negated = pattern.startsWith("!");
-      for (const folder of await expandMember(root, negated ? pattern.slice(1) : pattern)) {
-        (negated ? excluded : folders).add(folder);
-      }
-    }
-    for (const folder of excluded) folders.delete(folder);
-  }
-  if (folders.size > MAX_MEMBERS) {
-    throw new SecurityError(
-      "project-unreadable",
-      `the workspace has more than ${MAX_MEMBERS} members`,
-    );
-  }
-  return [...folders];
-}
-
-async function expandMember(root: string, pattern: string): Promise<string[]> {
-  const paths: string[] = [];
-  if (/[*?[{]/.test(pattern)) {
-    // Few projects have a pattern here, and the module brings a good part of @std/path.
-    const { expandGlob } = await import("@std/fs/expand-glob");
-    const exclude = ["**/node_modules", "**/vendor", "**/.git"];
-    for await (const entry of expandGlob(pattern, { root, exclude, followSymlinks: false })) {
-      if (entry.isDirectory) paths.push(entry.path);
-    }
-    paths.sort();
-  } else {
-    paths.push(resolve(root, pattern));
-  }
-  // A member outside the project would make the audit read what it was not asked to.
-  return paths.map((path) => relative(root, path).replaceAll("\\", "/"))
-    .filter((path) => path !== "" && path !== ".." && !path.startsWith("../") && !isAbsolute(path));
-}
-
-/** The import map that deno.json names, when it is a local file. */
+/** The import map that deno.json names; in words what is not a file. */
 function readImportMap(
   root: string,
   files: readonly ParsedFile[],
-): ParsedFile[] {
-  const deno = files.find(({ kind }) => kind === "deno");
-  const name = fieldOf(deno?.tree, "importMap")?.value;
-  if (typeof name !== "string" || /^[a-z]+:/i.test(name)) return [];
-  const path = relative(root, resolve(root, name)).replaceAll("\\", "/");
-  if (path.startsWith("../") || isAbsolute(path)) return [];
+): { readonly files: readonly ParsedFile[]; readonly unread: readonly string[] } {
+  const tree = files.find(({ kind }) => kind === "deno")?.tree;
+  const value = fieldOf(tree, "importMap")?.value;
+  // Deno ignores it where the configuration is an import map itself.
+  const isIgnored = fieldOf(tree, "imports") !== undefined || fieldOf(tree, "scopes") !== undefined;
+  if (typeof value !== "string" || isIgnored) return { files: [], unread: [] };
+  if (/^[a-z][a-z\d+.-]+:/i.test(value) && !/^file:/i.test(value)) {
+    return { files: [], unread: [`the import map ${printable(withoutCredentials(value), 200)}`] };
+  }
+  const path = withSlashes(relative(root, pathOf(root, value)));
   const file = readConfig(root, path, "import-map", "");
-  return file === undefined ? [] : [file];
+  // Without it, what the project depends on is not known.
+  if (file === undefined) {
+    throw new SecurityError("project-unreadable", `there is no import map ${printable(path)}`);
+  }
+  return { files: [file], unread: [] };
+}
+
+/** A path or `file:` address as a path. */
+function pathOf(root: string, text: string): string {
+  if (!/^file:/i.test(text)) return resolve(root, text);
+  try {
+    return fromFileUrl(text);
+  } catch (cause) {
+    throw new SecurityError("project-unreadable", `there is no import map ${printable(text)}`, {
+      cause,
+    });
+  }
 }
 
 type Catalogs = ReadonlyMap<string, ReadonlyMap<string, Node>>;
@@ -301,30 +262,4 @@ function nameOf(configs: readonly ConfigFile[], root: string): string {
     if (typeof name === "string" && name !== "") return name;
   }
   return basename(root);
-}
-
-/**
- * Registries from the project's and the user's .npmrc; the project's win.
- *
- * Credentials in these files are not kept: only `registry` and `@scope:registry` are read.
- */
-function readNpmrc(root: string, home: string | undefined): Npmrc {
-  const scopes = new Map<string, string>();
-  let registry: string | undefined;
-  for (const folder of home === undefined ? [root] : [home, root]) {
-    const text = readText(join(folder, ".npmrc"), {
-      maxBytes: MAX_CONFIG_BYTES,
-      code: "project-unreadable",
-      name: ".npmrc",
-    });
-    for (const line of text?.split(/\r?\n/) ?? []) {
-      const [, scope, value] =
-        line.match(/^\s*(?:(@[^:\s=]+):)?registry\s*=\s*"?([^"\s]+)"?\s*$/) ??
-          [];
-      if (value === undefined) continue;
-      if (scope === undefined) registry = value;
-      else scopes.set(scope, value);
-    }
-  }
-  return { ...(registry !== undefined && { registry }), scopes };
 }

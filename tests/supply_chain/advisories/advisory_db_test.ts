@@ -3,6 +3,7 @@ import {
   assertEquals,
   assertFalse,
   assertLess,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
@@ -49,8 +50,10 @@ async function refused(path: string, message: string, limits = {}): Promise<void
   const error = await assertRejects(() => openAdvisoryDb(path, limits), SecurityError);
   assertEquals((error as SecurityError).code, "database-unreadable");
   assertStringIncludes((error as SecurityError).message, message);
-  // A message may reach a client: it must not tell where things are.
-  assertFalse((error as SecurityError).message.includes("/tmp"), (error as SecurityError).message);
+  // A message may reach a client: it tells no more of where things are than the caller did.
+  const rest = (error as SecurityError).message.replaceAll(path, "");
+  assertNotEquals(rest, (error as SecurityError).message);
+  assertFalse(rest.includes(await Deno.realPath(".")) || rest.includes("/tmp"), rest);
 }
 
 Deno.test("openAdvisoryDb() reads folders, arrays, answers of the API and archives within", async () => {
@@ -77,7 +80,10 @@ Deno.test("openAdvisoryDb() reads folders, arrays, answers of the API and archiv
     assertEquals(source.modified, "2026-01-01T00:00:00Z");
     assert(source.covers("npm"));
     assertFalse(source.covers("JSR"));
-    assertStringIncludes(source.description, "6 advisories");
+    // A report may be published: it names the last part of the path alone.
+    assertEquals(source.description, `${folder.split("/").at(-1)} (6 advisories)`);
+    // When files were written says when they were copied.
+    assertEquals(source.fetched, undefined);
     assertEquals(await idsOf(`${folder}/npm/all.zip`, "d"), ["D-1"]);
     assertEquals(await idsOf(`${folder}/list.json`, "b"), ["B-1", "B-2"]);
   });
@@ -133,6 +139,12 @@ Deno.test("openAdvisoryDb() refuses what is missing, empty or no archive", async
     "good.zip": makeZip([{ name: "A-1.json", content: recordText("A-1", "a") }]),
   }, async (folder) => {
     await refused(`${folder}/missing`, "does not exist");
+    await refused(
+      "missing/db\u001b[2J".slice(0, 10),
+      "the advisory database missing/db does not exist",
+    );
+    const error = await assertRejects(() => openAdvisoryDb(`${folder}/\u001b[2J`), SecurityError);
+    assertStringIncludes((error as SecurityError).message, "/\\u001b[2J does not exist");
     await refused(`${folder}/empty`, "no advisory");
     await refused(`${folder}/only-broken`, "no advisory");
     await refused(`${folder}/text.zip`, "no zip archive");
@@ -171,18 +183,78 @@ Deno.test("openAdvisoryDb() refuses archives that are bombs before inflating the
   ]);
   await inFolder({
     "bomb.zip": bomb,
-    // Declares less than it inflates to.
-    "liar.zip": makeZip([{ name: "liar.json", content: zeros, size: 100 }, {
-      name: "A-1.json",
-      content: recordText("A-1", "a"),
-    }]),
+    // Declares less than it inflates to, by far and by a little.
+    "liar.zip": makeZip([
+      { name: "liar.json", content: zeros, size: 100 },
+      { name: "small.json", content: zeros.subarray(0, 100_000), size: 99_999 },
+      { name: "A-1.json", content: recordText("A-1", "a") },
+    ]),
     "overlap.zip": twice,
   }, async (folder) => {
+    await refused(`${folder}/bomb.zip`, "bomb.json in");
+    await refused(`${folder}/bomb.zip`, "larger than 4194304 bytes");
     await refused(`${folder}/bomb.zip`, "larger than 1000000 bytes", { maxFileBytes: 1_000_000 });
+    await refused(`${folder}/bomb.zip`, "larger than 2000000 bytes", { maxRecordBytes: 2_000_000 });
     await refused(`${folder}/bomb.zip`, "more than 1000000 bytes", { maxTotalBytes: 1_000_000 });
     await refused(`${folder}/overlap.zip`, "overlap");
     assertEquals(await idsOf(`${folder}/liar.zip`, "a"), ["A-1"]);
-    assertEquals((await openAdvisoryDb(`${folder}/liar.zip`)).invalid, 1);
+    assertEquals((await openAdvisoryDb(`${folder}/liar.zip`)).invalid, 2);
+  });
+});
+
+Deno.test("openAdvisoryDb() does not read an entry that is far larger packed than unpacked", async () => {
+  // In a sparse file it takes no room on the disk, and gigabytes of memory when it is read.
+  const content = recordText("A-1", "a", { details: "x".repeat(2000) });
+  const packed = makeZip([{ name: "A-1.json", content }]).length - makeZip([]).length;
+  const slack = content.length + 1024 + Math.floor(content.length / 100) - packed;
+  const padded = (padding: number) =>
+    makeZip([{ name: "A-1.json", content, padding }, {
+      name: "A-2.json",
+      content: recordText("A-2", "a"),
+    }]);
+  await inFolder({
+    "some.zip": padded(slack),
+    "much.zip": padded(slack + 200),
+  }, async (folder) => {
+    assertEquals(await idsOf(`${folder}/some.zip`, "a"), ["A-1", "A-2"]);
+    assertEquals(await idsOf(`${folder}/much.zip`, "a"), ["A-2"]);
+    assertEquals((await openAdvisoryDb(`${folder}/much.zip`)).invalid, 1);
+  });
+});
+
+Deno.test("openAdvisoryDb() refuses a file of more values than memory should hold", async () => {
+  // Three bytes each; parsed, an array takes many times that.
+  const text = `[[],[],[],${recordText("A-1", "a")}]`;
+  const maxFileValues = text.match(/[[{,]/g)!.length;
+  await inFolder({
+    "full.json": text,
+    "over.json": text.replace("[],", "[],[],"),
+  }, async (folder) => {
+    await openAdvisoryDb(`${folder}/full.json`, { maxFileValues });
+    await refused(`${folder}/over.json`, `more than ${maxFileValues} values`, { maxFileValues });
+    // By default a file of records is far from it.
+    await openAdvisoryDb(`${folder}/over.json`);
+  });
+  const empty = `[${"[],".repeat(2_000_000)}${recordText("A-1", "a")}]`;
+  await inFolder(
+    { "many.json": empty },
+    (folder) => refused(`${folder}/many.json`, "more than 4000000 values"),
+  );
+});
+
+Deno.test("openAdvisoryDb() keeps a record about many packages in memory once", async () => {
+  const names = Array.from({ length: 50 }, (_, index) => `p${index}`);
+  const record = {
+    id: "A-1",
+    affected: names.map((name) => ({ package: { ecosystem: "npm", name }, versions: ["1.0.0"] })),
+  };
+  await inFolder({ "A-1.json": JSON.stringify(record) }, async (folder) => {
+    const source = await openAdvisoryDb(folder);
+    const found = await source.lookup(
+      names.map((name) => ({ ecosystem: "npm", name, version: "1.0.0" })),
+    );
+    assertEquals(found.size, 50);
+    assertEquals(new Set([...found.values()].flat()).size, 1);
   });
 });
 

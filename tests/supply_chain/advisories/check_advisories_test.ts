@@ -101,6 +101,7 @@ async function check(setup: Setup = {}): Promise<AdvisoryResult> {
       npmrc: {
         ...(setup.registry && { registry: setup.registry }),
         scopes: new Map(Object.entries(setup.scopes ?? {})),
+        privateScopes: new Set(Object.keys(setup.scopes ?? {})),
       },
     } as unknown as CheckContext["project"],
     graph: { roots: [], packages },
@@ -167,6 +168,18 @@ Deno.test("checkAdvisories() finds an npm package behind a CDN", async () => {
     name: "esm.sh/left",
     version: "1.0.0",
   });
+  assertEquals(
+    result.findings[0]!.message,
+    "https:esm.sh/left@1.0.0 serves npm:left@1.0.0, which has a vulnerability (GHSA-1)",
+  );
+  const unclear = recordOf("GHSA-2", { entry: { ranges: [] } });
+  assertStringIncludes(
+    (await check({ records: [unclear], packages: [cdn] })).findings[0]!.message,
+    "applies to npm:left@1.0.0, served by https:esm.sh/left@1.0.0:",
+  );
+  const inexact = nodeOf("https:esm.sh/left@1", { npmName: "left" });
+  const { unchecked } = await check({ packages: [inexact] });
+  assertStringIncludes(unchecked.get(inexact)!, "no exact version");
 });
 
 Deno.test("checkAdvisories() reports a record once per package, and aliases apart", async () => {
@@ -209,6 +222,33 @@ Deno.test("checkAdvisories() makes malicious packages errors under every policy"
   assertEquals(finding?.code, "vulnerability");
   const gone = recordOf("MAL-2026-2", { withdrawn: "2026-01-01T00:00:00Z" });
   assertEquals(brief(await check({ records: [gone] })), []);
+});
+
+Deno.test("checkAdvisories() lets nothing ignore a malicious package", async () => {
+  const records = [recordOf("MAL-2026-1", { aliases: ["GHSA-1"] })];
+  const policy = `ignore = [
+    { id = "MAL-2026-1", reason = "a false alarm" },
+    { package = "left", reason = "trusted" },
+    { id = "GHSA-1", reason = "by its alias" },
+  ]`;
+  const result = await check({ policy, records });
+  assertEquals(brief(result), [
+    "malicious error MAL-2026-1",
+    "advisory-not-detected warning",
+    "advisory-not-detected warning",
+    "advisory-not-detected warning",
+    "advisory-not-detected note",
+  ]);
+  assertStringIncludes(result.findings[0]!.message, "cannot be ignored");
+  const refused = result.findings[3]!;
+  assertStringIncludes(refused.message, "ignore MAL-2026-1 ignores nothing");
+  assertStringIncludes(refused.help, "Remove the package");
+  assertEquals(refused.location, { file: "deny.toml", line: 4, column: 5 });
+  // An entry that ignores nothing malicious says so only where it is wanted.
+  const quiet = 'ignore = [{ id = "MAL-2026-1", reason = "x" }]\n';
+  assertEquals(brief(await check({ records, policy: quiet })).length, 2);
+  const plain = await check({ records });
+  assertEquals(plain.findings[0]!.message.includes("cannot be ignored"), false);
 });
 
 Deno.test("checkAdvisories() treats informational advisories as the policy says", async () => {
@@ -324,9 +364,8 @@ Deno.test("checkAdvisories() reports unused ignores, unless nobody could look", 
 
 Deno.test("checkAdvisories() warns about what cannot be decided", async () => {
   const node = nodeOf("npm:left@1.0.0");
-  const records = [
-    recordOf("GHSA-1", { entry: { ranges: [{ type: "GIT", events: [{ introduced: "0" }] }] } }),
-  ];
+  const events = [{ introduced: "0" }, { fixed: "next" }];
+  const records = [recordOf("GHSA-1", { entry: { ranges: [{ type: "SEMVER", events }] } })];
   const result = await check({ packages: [node], records });
   assertEquals(brief(result), ["advisory-undecidable warning GHSA-1"]);
   assert(result.unchecked.has(node));
@@ -342,6 +381,33 @@ Deno.test("checkAdvisories() warns about what cannot be decided", async () => {
   const broken = await check({ source: sourceOf([], { invalid: 2 }) });
   assertEquals(brief(broken), ["advisory-undecidable warning"]);
   assertStringIncludes(broken.findings[0]!.message, "2 malformed advisories");
+});
+
+Deno.test("checkAdvisories() notes records without versions, and counts them as no hits", async () => {
+  const node = nodeOf("npm:left@1.0.0");
+  const records = [
+    recordOf("GHSA-1", { entry: { ranges: [{ type: "GIT", events: [{ introduced: "0" }] }] } }),
+    recordOf("GHSA-2", { entry: { ranges: [] } }),
+  ];
+  const { findings, unchecked } = await check({ packages: [node], records });
+  assertEquals(findings.map(({ code, severity, advisory }) => [code, severity, advisory]), [
+    ["advisory-undecidable", "note", undefined],
+    ["advisory-undecidable", "note", undefined],
+  ]);
+  assertStringIncludes(findings[0]!.message, "GHSA-1 applies to npm:left@1.0.0");
+  assertEquals(unchecked.size, 0);
+  const policy = ["GHSA-1", "GHSA-2"].map((id) => `{ id = "${id}", reason = "read it" }`);
+  assertEquals(brief(await check({ packages: [node], records, policy: `ignore = [${policy}]` })), [
+    "advisory-ignored note",
+    "advisory-ignored note",
+  ]);
+  // The other copies of a record say more.
+  const events = [{ introduced: "0" }, { fixed: "next" }];
+  const unclear = recordOf("GHSA-2", { entry: { ranges: [{ type: "SEMVER", events }] } });
+  assertEquals(brief(await check({ records: [...records, unclear, recordOf("GHSA-1")] })), [
+    "vulnerability error GHSA-1",
+    "advisory-undecidable warning GHSA-2",
+  ]);
 });
 
 Deno.test("checkAdvisories() is incomplete without a source, and says how many packages it concerns", async () => {
@@ -392,25 +458,32 @@ Deno.test("checkAdvisories() never sends the names of private scopes out", async
     nodeOf("npm:@open/x@1.0.0"),
     nodeOf("npm:@ACME/Other@1.0.0"),
   ];
-  const scopes = { "@acme": "https://npm.acme.example/", "@open": "https://mirror.example" };
+  const scopes = { "@acme": "https://npm.acme.example/" };
   const remote = sourceOf([], { remote: true });
-  const result = await check({
-    packages,
-    scopes,
-    registry: "https://mirror.example/",
-    source: remote,
-  });
-  assertEquals(remote.asked, ["left@1.0.0", "@open/x@1.0.0"]);
-  assertStringIncludes(result.unchecked.get(packages[1]!)!, "private registry");
-  assertEquals(result.incomplete, []);
-  // Without a default registry in the .npmrc nothing shows that a mapped scope is public.
-  const strict = sourceOf([], { remote: true });
-  await check({ packages, scopes, source: strict });
-  assertEquals(strict.asked, ["left@1.0.0"]);
+  // The default registry is a mirror of the public one, for all that this shows.
+  for (const registry of [undefined, "https://mirror.example/"]) {
+    remote.asked.length = 0;
+    const result = await check({ packages, scopes, source: remote, ...(registry && { registry }) });
+    assertEquals(remote.asked, ["left@1.0.0", "@open/x@1.0.0"]);
+    assertStringIncludes(result.unchecked.get(packages[1]!)!, "private registry");
+    // They were not checked: an .npmrc from elsewhere could map any scope.
+    assertEquals(result.incomplete.map(({ check, packages }) => [check, packages]), [
+      ["advisories", 2],
+    ]);
+    assertStringIncludes(result.incomplete[0]!.reason, "test records");
+    assertStringIncludes(result.incomplete[0]!.reason, "audit fetch");
+  }
   // A local database is asked about all of them.
   const local = sourceOf([]);
-  await check({ packages, scopes, source: local });
+  assertEquals((await check({ packages, scopes, source: local })).incomplete, []);
   assertEquals(local.asked.length, 4);
+  // Nothing but private scopes.
+  const only = await check({
+    packages: [packages[1]!],
+    scopes,
+    source: sourceOf([], { remote: true }),
+  });
+  assertEquals(only.incomplete.map(({ packages }) => packages), [1]);
 });
 
 Deno.test("checkAdvisories() reports deprecated packages without any source", async () => {
@@ -422,6 +495,27 @@ Deno.test("checkAdvisories() reports deprecated packages without any source", as
   assertEquals(brief(await check({ packages, policy: 'deprecated = "allow"' })), []);
   const policy = 'ignore = [{ code = "deprecated", package = "left", reason = "no successor" }]';
   assertEquals(brief(await check({ packages, policy })), ["advisory-ignored note"]);
+});
+
+Deno.test("checkAdvisories() ignores what the publisher says by the package alone", async () => {
+  const policy = 'ignore = [{ package = "left@1.0.0", reason = "no successor" }]';
+  const left = nodeOf("npm:left@1.0.0", { deprecated: true });
+  const records = [recordOf("GHSA-1")];
+  // But no advisory about it.
+  assertEquals(brief(await check({ packages: [left], policy, records })), [
+    "advisory-ignored note",
+    "vulnerability error GHSA-1",
+  ]);
+  const other = nodeOf("npm:left@1.0.1", { deprecated: true });
+  const unused = await check({ packages: [other], policy });
+  assertEquals(brief(unused), ["deprecated warning", "advisory-not-detected warning"]);
+  assertEquals(unused.findings[1]!.message, "ignore left@1.0.0 matches nothing");
+  // The code without a package is about what was yanked, and nothing else.
+  const yanked = 'ignore = [{ code = "yanked", reason = "none of ours" }]';
+  assertEquals(brief(await check({ packages: [left], policy: yanked })), [
+    "deprecated warning",
+    "advisory-not-detected warning",
+  ]);
 });
 
 Deno.test("checkAdvisories() reports yanked JSR packages from vendor/ and Deno's cache", async () => {
@@ -453,6 +547,17 @@ Deno.test("checkAdvisories() reports yanked JSR packages from vendor/ and Deno's
     assertEquals(await yanked("npm:@std/path@1.0.0"), []);
     // Names from a lockfile make no paths unless JSR could have given them out.
     assertEquals(await yanked("jsr:@std/../../secret.json/../jsr.io/@std/path@1.0.0"), []);
+    const packages = [nodeOf("jsr:@std/path@1.0.0")];
+    for (
+      const entry of ['package = "@std/path"', 'code = "yanked"', 'code = "yanked", package = "*"']
+    ) {
+      const policy = `ignore = [{ ${entry}, reason = "x" }]`;
+      assertEquals(
+        brief(await check({ packages, root, policy })),
+        ["advisory-ignored note"],
+        entry,
+      );
+    }
     const policy = 'yanked = "deny"';
     assertEquals(brief(await check({ packages: [nodeOf("jsr:@std/path@1.0.0")], root, policy })), [
       "yanked error",
@@ -470,18 +575,45 @@ Deno.test("checkAdvisories() refuses a stale database", async () => {
   const day = (ago: number) => new Date(NOW.getTime() - ago * 86_400_000).toISOString();
   assertEquals(await stale({ fetched: day(91) }), ["database-stale error"]);
   assertEquals(await stale({ fetched: day(89) }), []);
-  assertEquals(await stale({ modified: day(200) }), ["database-stale error"]);
-  // Either the records or the copy may be young.
+  // Files that somebody gave are as old as their newest record, whenever they were copied.
+  assertEquals(await stale({ modified: day(200) }), ["database-stale warning"]);
+  assertEquals(await stale({ modified: day(89) }), []);
+  // Of the stored database either the records or the copy may be young.
   assertEquals(await stale({ modified: day(200), fetched: day(2) }), []);
   assertEquals(await stale({ modified: day(2), fetched: day(200) }), []);
   assertEquals(await stale({ modified: day(200) }, 'maximum-db-staleness = "P1Y"'), []);
   assertEquals(await stale({ modified: day(10) }, 'maximum-db-staleness = "P7D"'), [
+    "database-stale warning",
+  ]);
+  assertEquals(await stale({ fetched: day(10) }, 'maximum-db-staleness = "P7D"'), [
     "database-stale error",
   ]);
   // A date in the future keeps nothing fresh.
   assertEquals(await stale({ modified: day(-3000), fetched: day(200) }), ["database-stale error"]);
+  assertEquals(await stale({ modified: day(-3000) }), ["database-stale warning"]);
   assertEquals(await stale({ remote: true, modified: day(200) }), []);
   assertEquals(await stale({}), []);
+});
+
+Deno.test("checkAdvisories() gives the age of a database in a unit that shows it", async () => {
+  const message = async (hours: number, limit: string) => {
+    const fetched = new Date(NOW.getTime() - hours * 3_600_000).toISOString();
+    const policy = `maximum-db-staleness = "${limit}"`;
+    return (await check({ source: sourceOf([], { fetched }), policy })).findings[0]?.message;
+  };
+  const table = [
+    [91 * 24, "P90D", "91 days old; the policy allows 90 days"],
+    [48, "P1D", "2 days old; the policy allows 24 hours"],
+    [30, "P1D", "30 hours old; the policy allows 24 hours"],
+    [1, "PT30M", "60 minutes old; the policy allows 30 minutes"],
+    [0.01, "PT1S", "36 seconds old; the policy allows 1 seconds"],
+  ] as const;
+  for (const [hours, limit, expected] of table) {
+    assertEquals(await message(hours, limit), `test records is ${expected}`);
+  }
+  const source = sourceOf([], { modified: "2999-01-01T00:00:00Z" });
+  const [future] = (await check({ source })).findings;
+  assertStringIncludes(future!.message, "dated into the future");
 });
 
 Deno.test("checkAdvisories() stops when it is told to", async () => {

@@ -9,6 +9,8 @@ export interface ZipFile {
   readonly crc?: number;
   readonly method?: number;
   readonly encrypted?: boolean;
+  /** Bytes that follow the data and are counted as part of it. */
+  readonly padding?: number;
   /** Where the directory says that it starts. */
   readonly offset?: number;
 }
@@ -30,7 +32,9 @@ export class ZipMaker {
       ? new TextEncoder().encode(file.content)
       : file.content;
     const method = file.method ?? 8;
-    const data = method === 8 ? new Uint8Array(deflateRawSync(content)) : content;
+    const packed = method === 8 ? new Uint8Array(deflateRawSync(content)) : content;
+    const data = new Uint8Array(packed.length + (file.padding ?? 0));
+    data.set(packed);
     const name = new TextEncoder().encode(file.name);
     const size = file.size ?? content.length;
     const common = [

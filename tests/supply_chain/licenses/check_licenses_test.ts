@@ -353,3 +353,64 @@ Deno.test("checkLicenses() is quick about thousands of packages that are not ins
   assertEquals(unknown, 2500);
   assertEquals(findings.filter(({ code }) => code === "unlicensed").length, 2500);
 });
+
+Deno.test("checkLicenses() does not trust a folder that holds another package", async () => {
+  const finding = await only({
+    packages: { a: { name: "other", version: "9.0.0", license: "MIT" } },
+  });
+  assertEquals([finding.code, finding.severity, finding.package?.name], [
+    "unlicensed",
+    "error",
+    "a",
+  ]);
+  assertStringIncludes(finding.message, "names another package or version");
+});
+
+Deno.test("checkLicenses() reports a clarification that is about no package", async () => {
+  const clarify = (name: string) =>
+    `clarify = [{ package = "${name}", expression = "MIT", license-files = [] }]\n`;
+  const allow = `allow = ["MIT"]\n${UNUSED_OFF}\n`;
+  const packages = { a: { license: "MIT" } };
+  assertEquals(await codes({ policy: allow + clarify("a"), packages }), []);
+  const unused = await only({ policy: allow + clarify("b"), packages });
+  assertEquals(
+    [unused.code, unused.severity, unused.location?.line],
+    ["license-clarification-not-encountered", "warning", 4],
+  );
+  const level = 'unused-license-exception = "deny"\n';
+  // That other licences are not known changes nothing about it.
+  const strict = { policy: allow + level + clarify("b"), packages: { a: null } };
+  assertEquals(await codes(strict), [
+    "error license-clarification-not-encountered",
+    "error unlicensed a",
+  ]);
+  const off = level.replace("deny", "allow");
+  assertEquals(await codes({ policy: allow + off + clarify("b"), packages }), []);
+});
+
+Deno.test("checkLicenses() ignores what an entry says of a member, by its file or folder", async () => {
+  const member = {
+    name: "@acme/m",
+    version: "1.0.0",
+    exports: "./mod.ts",
+    license: "GPL-3.0-only",
+  };
+  const config = { workspace: ["./packages/m"] };
+  const files = { "packages/m/deno.json": member };
+  for (
+    const path of ["packages", "packages/m", "packages/m/deno.json", "file:packages/m/deno.json"]
+  ) {
+    const ignore = `ignore = [{ code = "rejected", path = "${path}", reason = "ours" }]`;
+    const policy = `allow = ["MIT"]\n${UNUSED_OFF}\n${ignore}`;
+    assertEquals(await codes({ policy, config, files }), ["note rejected @acme/m"], path);
+  }
+  for (const path of ["pack", "packages/m2", "deno.json"]) {
+    const ignore = `ignore = [{ code = "rejected", path = "${path}", reason = "ours" }]`;
+    const policy = `allow = ["MIT"]\n${UNUSED_OFF}\n${ignore}`;
+    assertEquals(
+      (await codes({ policy, config, files })).includes("error rejected @acme/m"),
+      true,
+      path,
+    );
+  }
+});

@@ -67,6 +67,7 @@ async function factOf(
   return (await factsOf(files, [node], options))[0]!;
 }
 
+const ANOTHER: LicenseFact = { from: "none", problem: "another-package" };
 const FROM_PACKAGE: LicenseFact = { from: "package.json", file: "package.json", expression: "ISC" };
 const FROM_DENO: LicenseFact = { from: "deno.json", file: "deno.json", expression: "ISC" };
 const isc = (fields = {}) => ({ version: "1.0.0", license: "ISC", ...fields });
@@ -551,4 +552,30 @@ Deno.test("readLicenseFacts() reads the packages of this project", async () => {
     "spdx-license-list": "CC0-1.0",
     "smol-toml": "BSD-3-Clause",
   });
+});
+
+Deno.test("readLicenseFacts() does not take another package's licence for that of the one locked", async () => {
+  const cases: readonly (readonly [manifest: Record<string, string>, expected: LicenseFact])[] = [
+    [{ name: "other", version: "9.0.0" }, ANOTHER],
+    [{ name: "other", version: "1.0.0" }, ANOTHER],
+    [{ name: "a", version: "9.0.0" }, ANOTHER],
+    [{ name: "a", version: "1.0.0" }, FROM_PACKAGE],
+    // The registry writes these versions as 1.0.0.
+    [{ name: "a", version: "v1.0.0" }, FROM_PACKAGE],
+    [{ name: "a", version: "1.0.0+build" }, FROM_PACKAGE],
+  ];
+  for (const [fields, expected] of cases) {
+    const manifest = { ...fields, license: "ISC" };
+    const fact = await factOf(installed({ "package.json": manifest }));
+    assertEquals(fact, expected, JSON.stringify(fields));
+  }
+  // Nor its licence file.
+  const files = { "package.json": { name: "other", version: "1.0.0" }, LICENSE: MIT };
+  assertEquals(await factOf(installed(files)), ANOTHER);
+  // Another place may have the right one.
+  const both = {
+    ...installed({ "package.json": { name: "other", version: "1.0.0", license: "ISC" } }),
+    "cache/npm/registry.example/a/1.0.0/package.json": { name: "a", ...isc() },
+  };
+  assertEquals(await factOf(both, npm("a"), { cache: true }), FROM_PACKAGE);
 });

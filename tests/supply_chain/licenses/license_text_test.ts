@@ -107,6 +107,50 @@ Deno.test("match() is not sure of a licence to which a restriction was added", a
   assertEquals((await texts.match(list["CC-BY-NC-4.0"]!.licenseText))?.confidence, 1);
 });
 
+Deno.test("match() is not sure of a licence to which a sentence was added", async () => {
+  const mit = list["MIT"]!.licenseText;
+  const words = "production use requires one paid subscription which Acme sells for money per year";
+  const additions = [
+    "Additional terms: use in production requires a paid subscription from Acme. You may not offer " +
+    "the software as a service.",
+    // Words that the licence has do not hide what stands between them.
+    "You must not use the Software in production without a subscription to the Software from Acme",
+    words.split(" ").slice(0, 12).join(" "),
+  ];
+  for (const text of additions) {
+    for (
+      const file of [
+        `${mit}\n${text}`,
+        `${text}\n\n${mit}`,
+        mit.replace("\n\nTHE", `\n${text}\nTHE`),
+      ]
+    ) {
+      assert(file.includes(text));
+      const match = await texts.match(file);
+      assertEquals(match?.license, "MIT");
+      assertLess(match!.confidence, 0.8, file);
+    }
+  }
+  const short = words.split(" ").slice(0, 11).join(" ");
+  for (const file of [`${mit}\n${short}`, `${short}\n${mit}`]) {
+    assertGreater((await texts.match(file))!.confidence, 0.9);
+  }
+});
+
+Deno.test("match() does not take who wrote it, addresses or comments for an addition", async () => {
+  const mit = list["MIT"]!.licenseText.replace(/Copyright.*\n/, "");
+  const heads = [
+    "Original code Copyright Jane Doe <jane@example.com>\nPort to X Copyright John Doe",
+    "<!-- This file is written by a program for all of our packages; do not edit it here. -->",
+    "https://example.com/a/b/c/d/e/f/g/h/i/j/k/l/m/n",
+  ];
+  for (const head of heads) {
+    const match = await texts.match(`${head}\n\n${mit}\n${head}\n`);
+    assertEquals(match?.license, "MIT");
+    assertGreater(match!.confidence, 0.98, head);
+  }
+});
+
 Deno.test("match() knows no licence in other text", async () => {
   for (
     const text of [

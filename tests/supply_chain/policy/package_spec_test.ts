@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { SecurityError } from "../../../src/errors.ts";
 import {
   parsePackageSpec,
+  SpecIndex,
   specMatches,
   type SpecSubject,
 } from "../../../src/supply_chain/policy/package_spec.ts";
@@ -221,5 +222,65 @@ Deno.test("parsePackageSpec() throws nothing but SecurityError", () => {
       }
     }),
     { seed: 13, numRuns: 2000 },
+  );
+});
+
+Deno.test("specMatches() reads versions as loosely as lockfiles may spell them", () => {
+  for (const version of ["4.17.20", "=4.17.20", "v4.17.20", "= 4.17.20"]) {
+    const node: SpecSubject = { kind: "npm", name: "lodash", version };
+    assert(specMatches(parsePackageSpec("lodash@<5"), node), version);
+    assert(specMatches(parsePackageSpec("lodash@4.17.20"), node), version);
+    assertFalse(specMatches(parsePackageSpec("lodash@<4"), node), version);
+  }
+});
+
+Deno.test("SpecIndex does not let a version pass a ban that cannot be compared", () => {
+  const cdn: SpecSubject = {
+    kind: "https",
+    name: "cdn.jsdelivr.net/lodash",
+    version: "4",
+    npmName: "lodash",
+  };
+  const odd: SpecSubject = { kind: "npm", name: "lodash", version: "?" };
+  const link: SpecSubject = { kind: "link", name: "lodash", version: "" };
+  const table: readonly (readonly [string, SpecSubject, matches: boolean, may: boolean])[] = [
+    ["lodash", cdn, true, true],
+    ["npm:lodash", cdn, true, true],
+    ["lod*", cdn, true, true],
+    ["lodash@<5", cdn, false, true],
+    ["npm:lodash@>9", cdn, false, true],
+    ["https:cdn.jsdelivr.net/lodash@9", cdn, false, false],
+    ["jsr:*", cdn, false, false],
+    ["lodash@<5", odd, false, true],
+    ["lodash@<5", link, false, false],
+    ["react@<5", cdn, false, false],
+  ];
+  for (const [spec, node, matches, may] of table) {
+    const index = new SpecIndex([{ spec: parsePackageSpec(spec) }]);
+    const found = [{}, { unknownVersions: true }].map((it) => index.matching(node, it).length > 0);
+    assertEquals(found, [matches, may], spec);
+  }
+});
+
+Deno.test("SpecIndex finds what comparing every spec finds, in the same order", () => {
+  const name = fc.constantFrom("a", "b", "@s/a", "a*", "*", "*b", "@s/*", "a*b*", "esm.sh/a");
+  const range = fc.constantFrom("", "@1", "@<2", "@1.0.0");
+  const text = fc.tuple(fc.constantFrom("", "npm:", "https:"), name, range)
+    .map((parts) => parts.join("")).filter((text) => !/^(?:npm|https):.*\/.*\*?$/.test(text));
+  const node: fc.Arbitrary<SpecSubject> = fc.record({
+    kind: fc.constantFrom("npm", "https", "link"),
+    name: fc.constantFrom("a", "b", "ab", "@s/a", "esm.sh/a", "__proto__"),
+    version: fc.constantFrom("", "1.0.0", "2.0.0", "=1.0.0"),
+    npmName: fc.constantFrom("a", "@s/b"),
+  });
+  fc.assert(
+    fc.property(fc.array(text), fc.array(node), (texts, nodes) => {
+      const entries = texts.map((text) => ({ spec: parsePackageSpec(text) }));
+      const index = new SpecIndex(entries);
+      for (const node of nodes) {
+        assertEquals(index.matching(node), entries.filter(({ spec }) => specMatches(spec, node)));
+      }
+    }),
+    { seed: 8, numRuns: 500 },
   );
 });

@@ -562,19 +562,26 @@ Deno.test("parsePolicy() lets a file name its own baseline", async () => {
   assertEquals(policy.baseline, "own.json");
 });
 
-Deno.test("parsePolicy() extends files inside the project only, and without a cycle", async () => {
+Deno.test("parsePolicy() extends files only, and without a cycle", async () => {
   const table: readonly (readonly [Record<string, string>, string])[] = [
     [{ "deny.toml": 'extends = "deny.toml"' }, "1:1: extends itself: deny.toml -> deny.toml"],
     [
       { "deny.toml": 'extends = "a.toml"', "a.toml": 'extends = "deny.toml"' },
       "a.toml:1:1: extends",
     ],
-    [{ "deny.toml": 'extends = "../a.toml"' }, "a file inside the project"],
-    [{ "deny.toml": 'extends = "x/../../a.toml"' }, "a file inside the project"],
-    [{ "deny.toml": 'extends = "/etc/passwd"' }, "a file inside the project"],
-    [{ "deny.toml": 'extends = "https://example.com/a.toml"' }, "a file inside the project"],
-    [{ "deny.toml": 'extends = "C:\\\\a.toml"' }, "a file inside the project"],
-    [{ "deny.toml": 'extends = "."' }, "a file inside the project"],
+    [
+      { "deny.toml": 'extends = "../a.toml"', "../a.toml": 'extends = "a.toml"' },
+      "../a.toml:1:1: extends itself",
+    ],
+    [{ "deny.toml": 'extends = "x/../../a.toml"' }, "cannot read ../a.toml"],
+    [{ "deny.toml": 'extends = "/etc/passwd"' }, "the path of another file"],
+    [{ "deny.toml": 'extends = "https://example.com/a.toml"' }, "the path of another file"],
+    [{ "deny.toml": 'extends = "//example.com/a.toml"' }, "the path of another file"],
+    [{ "deny.toml": 'extends = "C:\\\\a.toml"' }, "the path of another file"],
+    [{ "deny.toml": 'extends = "."' }, "the path of another file"],
+    [{ "deny.toml": 'extends = ".."' }, "the path of another file"],
+    [{ "deny.toml": 'extends = "../"' }, "the path of another file"],
+    [{ "/p/deny.toml": 'extends = "../../../a.toml"' }, "the path of another file"],
     [{ "deny.toml": "extends = 1" }, "1:1: extends: expected a text"],
     [{ "deny.toml": 'extends = ["a.toml",\n1]' }, "2:1: extends: expected a text"],
     [{ "deny.toml": 'extends = "none.toml"' }, "cannot read none.toml, which it extends"],
@@ -592,6 +599,21 @@ Deno.test("parsePolicy() extends files inside the project only, and without a cy
     "a.toml": '[bans]\nwildcards = "deny"',
   });
   assertEquals(inFolder.bans.wildcards, "deny");
+});
+
+Deno.test("parsePolicy() extends a policy that the members of a repository share", async () => {
+  const shared = '[bans]\nwildcards = "deny"\ndeny = ["a"]\n';
+  const cases: readonly (readonly [path: string, text: string, shared: string])[] = [
+    ["deny.toml", "../deny.base.toml", "../deny.base.toml"],
+    ["deny.toml", "../../deny.toml", "../../deny.toml"],
+    ["config/deny.toml", "../../common/deny.toml", "../common/deny.toml"],
+    ["../team/deny.toml", "../deny.toml", "../deny.toml"],
+    ["/w/team/deny.toml", "../deny.toml", "/w/deny.toml"],
+  ];
+  for (const [path, text, at] of cases) {
+    const { bans } = await fromFiles({ [path]: `extends = "${text}"\n`, [at]: shared });
+    assertEquals([bans.wildcards, bans.deny[0]!.file], ["deny", at], path);
+  }
 });
 
 Deno.test("parsePolicy() limits how deep and how many files a policy extends", async () => {

@@ -206,7 +206,7 @@ Deno.test("PathFinder never joins variants of a package into a path that is none
   const p = graph.packages.find(({ label }) => label === "npm:p@1.0.0")!;
   const path = ["file:deno.json", "npm:far@1.0.0", "npm:near@1.0.0", "npm:v@1.0.0", "npm:p@1.0.0"];
   assertEquals(new PathFinder(graph).shortest(p), path);
-  assertEquals(new PathFinder(graph).all(p, 10), [path]);
+  assertEquals(new PathFinder(graph).all(p, 10), { paths: [path], complete: true });
 });
 
 Deno.test("PathFinder prefers a path from a declaration to the lockfile itself", async () => {
@@ -227,7 +227,7 @@ Deno.test("PathFinder prefers a path from a declaration to the lockfile itself",
   const c = graph.packages.find(({ name }) => name === "c")!;
   const finder = new PathFinder(graph);
   assertEquals(finder.shortest(c)[0], "file:deno.json");
-  assertEquals(finder.all(c, 10).length, 2);
+  assertEquals(finder.all(c, 10).paths.length, 2);
 });
 
 Deno.test("buildGraph() marks what only development needs", async () => {
@@ -289,11 +289,14 @@ Deno.test("PathFinder lists all paths, shortest first, up to the limit", async (
   const graph = await graphOf({ "deno.json": {}, "package.json": {}, "deno.lock": lock });
   const finder = new PathFinder(graph);
   const p = graph.packages.find(({ label }) => label === "npm:p@1.0.0")!;
-  assertEquals(finder.all(p, 10), [
+  assertEquals(finder.all(p, 10).paths, [
     ["file:package.json", "npm:a@1.0.0", "npm:p@1.0.0"],
     ["file:deno.json", "jsr:@s/n@1.0.0", "npm:a@1.0.0", "npm:p@1.0.0"],
   ]);
-  assertEquals(finder.all(p, 1).length, 1);
+  assertEquals(finder.all(p, 1), {
+    paths: [["file:package.json", "npm:a@1.0.0", "npm:p@1.0.0"]],
+    complete: false,
+  });
   assertEquals(finder.isOnlyThrough(p, "npm:a@1.0.0"), true);
   assertEquals(finder.isOnlyThrough(p, "jsr:@s/n@1.0.0"), false);
 });
@@ -314,8 +317,8 @@ Deno.test("PathFinder lists paths up to the limit when there are more than can b
     "deno.lock": { version: "5", specifiers, npm, workspace },
   });
   const last = graph.packages.find(({ name }) => name === "l59")!;
-  const paths = new PathFinder(graph).all(last, 100);
-  assertEquals(paths.length, 100);
+  const { paths, complete } = new PathFinder(graph).all(last, 100);
+  assertEquals([paths.length, complete], [100, false]);
   assertEquals(new Set(paths.map((path) => path.join())).size, 100);
   assertEquals(new PathFinder(graph).shortest(last).length, 61);
 });
