@@ -53,26 +53,28 @@ export const ADVISORIES: readonly Row[] = [
     "advisory-undecidable",
     "warning",
     "An advisory names the package, but its ranges or the version cannot be compared, so it is not " +
-    "known whether it applies.",
+    "known whether it applies. It is a note where the advisory names no version at all, or only commits.",
     "Read the advisory and compare by hand; ignore it with a reason if it does not apply.",
   ],
   [
     "advisory-ignored",
     "note",
-    "An advisory applies, and an entry of advisories.ignore accepts that.",
+    "An advisory applies, and an entry of advisories.ignore accepts that. Malicious packages cannot be " +
+    "accepted.",
     "Nothing, as long as the reason in the entry holds.",
   ],
   [
     "advisory-not-detected",
     "warning",
-    "An entry of advisories.ignore names an advisory that applies to nothing in the project.",
+    "An entry of advisories.ignore names an advisory that applies to nothing in the project, or that " +
+    "cannot be ignored.",
     "Remove the entry, or correct what it names.",
   ],
   [
     "database-stale",
     "error",
     "The advisory database is older than advisories.maximum-db-staleness, so newer advisories are " +
-    "unknown to it.",
+    "unknown to it. For a database given by --db it is a warning.",
     "Run `audit fetch`, or raise the limit.",
   ],
 ];

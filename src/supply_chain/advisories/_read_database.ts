@@ -17,6 +17,8 @@ export interface DatabaseLimits {
    * @default {4000000}
    */
   readonly maxFileValues?: number;
+  /** The same in a JSON file in an archive. @default {1000000} */
+  readonly maxRecordValues?: number;
   /** All JSON files together, in bytes. @default {8589934592} */
   readonly maxTotalBytes?: number;
   /** Number of files. @default {2000000} */
@@ -90,6 +92,7 @@ class Reading {
       maxFileBytes: 64 * 1024 ** 2,
       maxRecordBytes: 4 * 1024 ** 2,
       maxFileValues: 4_000_000,
+      maxRecordValues: 1_000_000,
       maxTotalBytes: 8 * 1024 ** 3,
       maxFiles: 2_000_000,
       ...limits,
@@ -129,11 +132,7 @@ class Reading {
     if (!/\.json$/i.test(path)) return await this.#archive(path, name);
     const { maxFileBytes, maxFileValues } = this.#limits;
     this.#account(name, size, maxFileBytes);
-    const bytes = Deno.readFileSync(path);
-    if (valuesIn(bytes, maxFileValues) > maxFileValues) {
-      throw unreadable(`${name} has more than ${maxFileValues} values`);
-    }
-    this.#json(bytes);
+    this.#json(Deno.readFileSync(path), name, maxFileValues);
   }
 
   async #archive(path: string, name: string): Promise<void> {
@@ -151,16 +150,16 @@ class Reading {
     const entries = directory.entries.filter(({ name }) =>
       /(?:^|[/\\])[^./\\][^/\\]*\.json$/i.test(name)
     );
-    const { maxFileBytes, maxRecordBytes } = this.#limits;
+    const { maxFileBytes, maxFileValues, maxRecordBytes, maxRecordValues } = this.#limits;
     const maxBytes = Math.min(maxFileBytes, maxRecordBytes);
+    const maxValues = Math.min(maxFileValues, maxRecordValues);
+    const nameOf = (name: string) => `${printable(name, 100)} in ${archive}`;
     // What the archive declares is refused before any of it is inflated.
-    for (const { name, size } of entries) {
-      this.#account(`${printable(name, 100)} in ${archive}`, size, maxBytes);
-    }
+    for (const { name, size } of entries) this.#account(nameOf(name), size, maxBytes);
     const reader = new ZipReader(file, directory);
     for (const entry of entries) {
       try {
-        this.#json(await reader.read(entry));
+        this.#json(await reader.read(entry), nameOf(entry.name), maxValues);
       } catch (error) {
         if (!(error instanceof DamagedEntry)) throw error;
         this.invalid++;
@@ -186,7 +185,10 @@ class Reading {
     return unreadable(`the advisory database ${this.#name} ${why}`);
   }
 
-  #json(bytes: Uint8Array): void {
+  #json(bytes: Uint8Array, name: string, maxValues: number): void {
+    if (valuesIn(bytes, maxValues) > maxValues) {
+      throw unreadable(`${name} has more than ${maxValues} values`);
+    }
     let value: unknown;
     try {
       value = JSON.parse(UTF8.decode(bytes));
@@ -204,9 +206,9 @@ class Reading {
   }
 }
 
-/** Counts values before they are made; every one is written with two bytes at least. */
-function valuesIn(bytes: Uint8Array, enough: number): number {
-  if (bytes.length <= enough) return 0;
+/** Counts values before they are made, where there is room for as many as `most`. */
+function valuesIn(bytes: Uint8Array, most: number): number {
+  if (bytes.length <= most) return 0;
   let values = 0;
   for (let index = 0; index < bytes.length; index++) {
     const byte = bytes[index];

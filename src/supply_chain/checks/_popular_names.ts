@@ -253,7 +253,7 @@ path2 pend pifs postcss-js postcss-values-parser preact preact-redux preact-rout
 prompt protobuf.js ps-node punycode.js punycode2 random-bytes react-if react-vis readdir rest
 rs-module-lexer rsolve rsync saml saxen schedule semiver sockjs split sqlite synckit test tiff
 trough ts-map ts-promise tslint tslint-config-prettier tsutils ttag ttypescript uglify-es uid
-ulid urijs user utif utila utile utils uuid4 validatorjs vargs vasync vest vike vise xbytes xlsx
+ulid urijs user utif utila utile utils uuid4 validatorjs vargs vasync vest vike vise vuex xbytes xlsx
 xmlbuilder2 yam yazl
 `);
 

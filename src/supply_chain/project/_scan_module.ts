@@ -6,14 +6,13 @@ export interface ScannedImport {
 
 const QUOTES = new Set(['"', "'"]);
 
-/** What stands before a string that names a module. */
-const BEFORE_SPECIFIER = new Set([
-  "from",
-  "import",
-  "import(",
-  "require(",
-  "import.meta.resolve(",
-]);
+/** Words before a string that names a module, and what is called with one. */
+const KEYWORDS = new Set(["from", "import"]);
+const CALLED = new Set(["import", "require", "import.meta.resolve"]);
+
+function namesModule(chain: string): boolean {
+  return chain.endsWith("(") ? CALLED.has(chain.slice(0, -1)) : KEYWORDS.has(chain);
+}
 
 /** Words after which a `/` begins a regular expression. */
 const BEFORE_EXPRESSION = new Set([
@@ -56,7 +55,7 @@ export function importsIn(text: string): readonly ScannedImport[] {
     } else if (QUOTES.has(character) || character === "`") {
       const end = endOfString(text, at);
       const isWhole = text[end - 1] === character && end > at + 1;
-      if (BEFORE_SPECIFIER.has(chain) && isWhole) {
+      if (namesModule(chain) && isWhole) {
         imports.push({ specifier: unescaped(text.slice(at + 1, end - 1)), offset: at });
       }
       if (character === "`" && text[end - 1] === "{") templates.push(0);
@@ -181,7 +180,7 @@ export function hasComputedImport(text: string): boolean {
   return false;
 }
 
-const CALLEES = /\b(?:import(?:\s*\.\s*meta\s*\.\s*resolve)?|require)\b/g;
+const CALLEES = /\b(?:import\s*\.\s*meta\s*\.\s*resolve|import|require)\b/g;
 
 /**
  * Skips white space and comments. The ends of comments are kept: in `import/*import/*…` each would

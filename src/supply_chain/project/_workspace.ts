@@ -174,14 +174,21 @@ export function isMember({ members, excluded }: Workspace, folder: string): bool
     !excluded.some((pattern) => matches(pattern, names));
 }
 
+/** Folders of a workspace, relative to its root. */
+export interface MemberFolders {
+  readonly members: readonly string[];
+  /** Folders that may be or hold members and cannot be listed. */
+  readonly unread: readonly string[];
+}
+
 /**
- * Folders of the workspace members, relative to the root.
+ * The folders of the workspace members.
  *
  * @throws {SecurityError} `project-unreadable` if there are too many.
  */
-export function memberFolders(root: string, { members, excluded }: Workspace): string[] {
+export function memberFolders(root: string, { members, excluded }: Workspace): MemberFolders {
   const isPath = (pattern: Pattern) => pattern.every((part) => typeof part === "string");
-  const found = walk(root, members.filter((pattern) => !isPath(pattern)));
+  const { found, unread } = walk(root, members.filter((pattern) => !isPath(pattern)));
   const folders = new Set<string>();
   for (const pattern of members) {
     for (const folder of found.get(pattern)?.sort() ?? [pattern.join("/")]) {
@@ -190,35 +197,46 @@ export function memberFolders(root: string, { members, excluded }: Workspace): s
     }
   }
   if (folders.size > MAX_MEMBERS) throw tooMany("members", MAX_MEMBERS);
-  return [...folders];
+  return { members: [...folders], unread };
 }
 
 /** Folders that each glob matches. Each folder is entered once, however many globs and `**` there are. */
-function walk(root: string, globs: readonly Pattern[]): Map<Pattern, string[]> {
+function walk(
+  root: string,
+  globs: readonly Pattern[],
+): { readonly found: ReadonlyMap<Pattern, string[]>; readonly unread: readonly string[] } {
   const found = new Map(globs.map((glob): [Pattern, string[]] => [glob, []]));
-  const waiting = [{ folder: "", states: globs.map((glob) => [glob, start(glob)] as const) }];
+  const unread: string[] = [];
+  const waiting = globs.length === 0
+    ? []
+    : [{ folder: "", states: globs.map((glob) => [glob, start(glob)] as const) }];
   for (let next; (next = waiting.pop()) !== undefined;) {
-    if (next.states.length === 0) continue;
-    for (const name of foldersIn(join(root, next.folder))) {
-      const folder = next.folder === "" ? name : `${next.folder}/${name}`;
+    const { folder } = next;
+    const names = foldersIn(join(root, folder));
+    if (names === undefined) {
+      unread.push(folder);
+      continue;
+    }
+    for (const [glob, positions] of folder === "" ? [] : next.states) {
+      if (positions.has(glob.length)) found.get(glob)!.push(folder);
+    }
+    for (const name of names) {
       const states = next.states.map(([glob, positions]) =>
         [glob, advance(glob, positions, name)] as const
       ).filter(([, positions]) => positions.size > 0);
-      for (const [glob, positions] of states) {
-        if (positions.has(glob.length)) found.get(glob)!.push(folder);
-      }
-      waiting.push({ folder, states });
+      if (states.length === 0) continue;
+      waiting.push({ folder: folder === "" ? name : `${folder}/${name}`, states });
     }
   }
-  return found;
+  return { found, unread };
 }
 
-/** Folders in a folder, links left aside; none where it cannot be read or its path is too long. */
-function foldersIn(path: string): string[] {
+/** Folders in a folder, links left aside; `undefined` without permission or for too long a path. */
+function foldersIn(path: string): string[] | undefined {
   try {
     return [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
       .map(({ name }) => name);
   } catch {
-    return [];
+    return undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { MAX_ALIAS_LENGTH, type SourceFile, type Sources } from "./source_imports.ts";
+import { MAX_ALIAS_LENGTH, prefixesOf, type SourceFile, type Sources } from "./source_imports.ts";
 
 /**
  * Names that only files below `graph.dev-paths` import.
@@ -21,7 +21,12 @@ export function developmentAliases(
   const development = new Set<string>();
   const isDevelopment = below(devPaths);
   for (const { path, mentions } of sources.files) {
-    for (const alias of mentions) (isDevelopment(path) ? development : shipped).add(alias);
+    if (!isDevelopment(path)) { for (const alias of mentions) shipped.add(alias); }
+  }
+  // What only stands between quotes, in a comment perhaps, is no import.
+  for (const { specifier, location } of sources.imports) {
+    if (!isDevelopment(location.file)) continue;
+    for (const alias of prefixesOf(specifier)) development.add(alias);
   }
   const only = [...aliases].filter((alias) =>
     isPlain(alias) && development.has(alias) && !shipped.has(alias)
@@ -45,7 +50,7 @@ export function shippedSpecifiers({ files }: Sources, devPaths: readonly string[
 
 function below(devPaths: readonly string[]): (path: string) => boolean {
   const folders = devPaths.map((path) => path.replace(/^(?:\.\/)+/, "").replace(/\/*$/, "/"));
-  return (path) => folders.some((folder) => `${path}/`.startsWith(folder));
+  return (path) => path !== "." && folders.some((folder) => `${path}/`.startsWith(folder));
 }
 
 /** An address or a name with unusual characters can be written in more ways than are looked for. */

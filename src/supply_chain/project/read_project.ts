@@ -45,10 +45,11 @@ function readProjectSync(folder: string, { home }: ReadProjectOptions): Project 
   const catalogs = readCatalogs(rootFiles);
   const workspace = readWorkspace(rootFiles);
   const importMap = readImportMap(root, rootFiles);
+  const { members, unread: closed } = memberFolders(root, workspace);
   const files = [
     ...rootFiles,
     ...importMap.files,
-    ...memberFolders(root, workspace).flatMap((member) => readFolder(root, member)),
+    ...members.flatMap((member) => readFolder(root, member)),
   ];
   const configs = files.map((file) => ({
     path: file.path,
@@ -59,7 +60,7 @@ function readProjectSync(folder: string, { home }: ReadProjectOptions): Project 
     dependencies: declaredBy(file, catalogs),
   }));
   const npmrc = readNpmrc({ folder: resolve(folder), root, ...(home !== undefined && { home }) });
-  const unreadMembers = workspace.unread.map((text) =>
+  const unreadMembers = [...workspace.unread, ...closed].map((text) =>
     `the workspace members ${printable(text, 100)}`
   );
   const unread = [...importMap.unread, ...unreadMembers];

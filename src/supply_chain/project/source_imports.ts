@@ -44,6 +44,8 @@ export interface ReadSourcesOptions {
   readonly maxEntries?: number;
 }
 
+const [HASH, EXCLAMATION] = [0x23, 0x21];
+
 /** Longer names are not looked for, so that the time does not depend on their length. */
 export const MAX_ALIAS_LENGTH = 256;
 
@@ -70,7 +72,7 @@ export function readSources(root: string, options: ReadSourcesOptions = {}): Sou
   const files: SourceFile[] = [];
   const unread: string[] = [];
   let entries = 0;
-  for (const { path, problem } of walk(root)) {
+  for (const { path, isFolder, problem } of walk(root)) {
     if (++entries > maxEntries) {
       unread.push(".");
       break;
@@ -78,8 +80,11 @@ export function readSources(root: string, options: ReadSourcesOptions = {}): Sou
     if (problem) unread.push(path);
     const name = path.slice(path.lastIndexOf("/") + 1);
     const isConfig = CONFIG.test(name);
-    if (problem || !(isConfig || MODULE.test(name) || MAY_IMPORT.test(name))) continue;
+    if (problem || isFolder || !(isConfig || MODULE.test(name) || MAY_IMPORT.test(name))) continue;
     const bytes = tryRead(join(root, path), maxFileBytes);
+    // A program or a licence has no ending either; only what names an interpreter is a script.
+    const isScript = !name.includes(".");
+    if (isScript && !(bytes?.[0] === HASH && bytes[1] === EXCLAMATION)) continue;
     if (bytes === undefined) unread.push(path);
     if (!bytes) continue;
     if ((budget -= bytes.length) < 0) {
@@ -87,8 +92,6 @@ export function readSources(root: string, options: ReadSourcesOptions = {}): Sou
       break;
     }
     const text = decode(bytes);
-    // A program or a licence has no ending either; only what names an interpreter is a script.
-    if (!name.includes(".") && !text.startsWith("#!")) continue;
     files.push({
       path,
       ...evidenceIn(isConfig ? jsxSourcesIn(text) : namesIn(text), aliases),
@@ -106,6 +109,7 @@ export function readSources(root: string, options: ReadSourcesOptions = {}): Sou
 
 interface Entry {
   readonly path: string;
+  readonly isFolder: boolean;
   /** It cannot be looked into. */
   readonly problem: boolean;
 }
@@ -115,14 +119,15 @@ function* walk(root: string): Generator<Entry> {
   const waiting = [""];
   for (let folder; (folder = waiting.pop()) !== undefined;) {
     const entries = tryList(join(root, folder));
-    if (entries === undefined) yield { path: folder === "" ? "." : folder, problem: true };
+    if (entries === undefined) yield { path: folder || ".", isFolder: true, problem: true };
     const folders: string[] = [];
     for (const { name, isDirectory, isFile } of entries ?? []) {
       const path = folder === "" ? name : `${folder}/${name}`;
       if (/(?:^|\/)(?:node_modules|\.git)$|^(?:vendor|coverage)$/.test(path)) continue;
       const type = isDirectory || isFile ? { isDirectory, isFile } : typeOf(join(root, path));
       if (isDirectory) folders.push(path);
-      yield { path, problem: type === undefined || (type.isDirectory && !isDirectory) };
+      const isFolder = type?.isDirectory ?? false;
+      yield { path, isFolder, problem: type === undefined || (isFolder && !isDirectory) };
     }
     for (const path of folders.reverse()) waiting.push(path);
   }
@@ -182,8 +187,8 @@ function evidenceIn(
   return { mentions: [...mentions], specifiers: [...specifiers] };
 }
 
-/** `@std/path/posix` may be imported by the alias `@std/path`, `@std/path/` or `@std/`. */
-function* prefixesOf(name: string): Generator<string> {
+/** Aliases that a specifier may be written with: `@std/path/posix`, `@std/path`, `@std/path/`, `@std/`. */
+export function* prefixesOf(name: string): Generator<string> {
   if (name.length <= MAX_ALIAS_LENGTH) yield name;
   for (let at = 0; (at = name.indexOf("/", at)) >= 0 && at < MAX_ALIAS_LENGTH; at++) {
     yield name.slice(0, at);

@@ -235,11 +235,15 @@ Deno.test("openAdvisoryDb() refuses a file of more values than memory should hol
     // By default a file of records is far from it.
     await openAdvisoryDb(`${folder}/over.json`);
   });
-  const empty = `[${"[],".repeat(2_000_000)}${recordText("A-1", "a")}]`;
-  await inFolder(
-    { "many.json": empty },
-    (folder) => refused(`${folder}/many.json`, "more than 4000000 values"),
-  );
+  const empty = (count: number) => `[${"[],".repeat(count)}${recordText("A-1", "a")}]`;
+  await inFolder({
+    "many.json": empty(2_000_000),
+    "many.zip": makeZip([{ name: "A-1.json", content: empty(500_000) }]),
+  }, async (folder) => {
+    await refused(`${folder}/many.json`, "many.json has more than 4000000 values");
+    await refused(`${folder}/many.zip`, "many.zip has more than 1000000 values");
+    await refused(`${folder}/many.zip`, "more than 9 values", { maxRecordValues: 9 });
+  });
 });
 
 Deno.test("openAdvisoryDb() keeps a record about many packages in memory once", async () => {

@@ -83,6 +83,70 @@ Deno.test("groupOf() returns undefined when it is no http address", () => {
 });
 
 Deno.test("groupOf() keeps a host that only looks like a known one apart", () => {
-  assertEquals(groupOf("https://esm.sh.evil.example/lodash@4.17.21")!.name, "esm.sh.evil.example");
-  assertEquals(groupOf("https://esm.sh@evil.example/lodash@4.17.21")!.name, "evil.example");
+  const evil = groupOf("https://esm.sh.evil.example/lodash@4.17.21")!;
+  assertEquals(evil, { name: "esm.sh.evil.example/lodash", version: "4.17.21", pinned: true });
+  assertEquals(groupOf("https://esm.sh@evil.example/lodash@4.17.21")!.name, "evil.example/lodash");
+});
+
+Deno.test("groupOf() finds the npm package however its address is spelled", () => {
+  const addresses = [
+    "https://esm.sh/%6Codash@4.17.20/lodash.mjs",
+    "https://esm.sh/lodash%404.17.20",
+    "https://esm.sh/lodash@%34.17.20/x",
+    "https://esm.sh./lodash@4.17.20",
+    "https://ESM.sh:443//lodash@4.17.20",
+    "https://x@esm.sh/v135/*lodash@4.17.20&target=es",
+    "https://esm.sh/lodash@=4.17.20",
+    "https://esm.sh/lodash@4.17.20+x",
+    "https://raw.esm.sh/lodash@4.17.20/lodash.js",
+    "https://unpkg.com/lodash@v4.17.20/x",
+    "https://fastly.jsdelivr.net/npm/lodash@4.17.20/+esm",
+    "https://gcore.jsdelivr.net/npm/%6Codash@4.17.20",
+    "https://testingcf.jsdelivr.net/npm/lodash@4.17.20",
+    "https://cdnjs.cloudflare.com/ajax/libs/lodash.js/4.17.20/lodash.min.js",
+    "https://cdn.skypack.dev/-/lodash@v4.17.20-abc123/dist=es2019/lodash.js",
+    "https://cdn.skypack.dev/-/lodash@v4.17.20/dist=es2019/lodash.js",
+  ];
+  for (const address of addresses) {
+    const { npm, pinned, version } = groupOf(address)!;
+    assertEquals(npm, { name: "lodash", version: "4.17.20" }, address);
+    assertEquals([pinned, version], [true, "4.17.20"], address);
+  }
+  const scoped = { name: "@a/b", version: "1.0.0-rc.1" };
+  assertEquals(groupOf("https://esm.sh/@a%2Fb@1.0.0-rc.1")!.npm, scoped);
+  assertEquals(groupOf("https://cdn.skypack.dev/-/@a/b@v1.0.0-rc.1-Ab1/x")!.npm, scoped);
+});
+
+Deno.test("groupOf() takes no other code for that of an npm package", () => {
+  // Address, name and version of the group, whether it is pinned, the npm name to match bans with.
+  const cases: readonly (readonly [string, string, boolean, string?])[] = [
+    ["https://esm.sh/react:lodash@4.17.20", "esm.sh/react:lodash 4.17.20", true],
+    ["https://esm.sh/.hidden@1.0.0", "esm.sh/.hidden 1.0.0", true],
+    ["https://esm.sh/lodash%3Fx@1.0.0", "esm.sh/lodash?x 1.0.0", true],
+    ["https://esm.sh/lod%256Fash@1.0.0", "esm.sh/lod%6Fash 1.0.0", true],
+    ["https://esm.sh/%zz@1.0.0", "esm.sh/%zz 1.0.0", true],
+    ["https://esm.sh/pr/lodash@4.17.20", "esm.sh/pr/lodash 4.17.20", false, "lodash"],
+    ["https://esm.sh/lodash", "esm.sh/lodash ", false, "lodash"],
+    ["https://cdn.jsdelivr.net/npm/lodash@4/+esm", "cdn.jsdelivr.net/lodash 4", false, "lodash"],
+    [
+      "https://cdn.jsdelivr.net/combine/npm/a@1.0.0,npm/b@2.0.0",
+      "cdn.jsdelivr.net/combine ",
+      false,
+    ],
+    [
+      "https://cdnjs.cloudflare.com/ajax/libs/unknown.js/1.0.0/x.js",
+      "cdnjs.cloudflare.com/unknown.js 1.0.0",
+      true,
+    ],
+    ["https://evil.example/a/@s/n@1.0.0/x.js", "evil.example/@s/n 1.0.0", true],
+    ["https://evil.example/n@1/x.js", "evil.example ", false],
+    ["https://raw.githubusercontent.com/o/r/refs/heads/main/x.ts", "github.com/o/r main", false],
+    ["https://raw.githubusercontent.com/o/r/refs/tags/v1.0.0/x.ts", "github.com/o/r v1.0.0", true],
+    ["https://raw.githubusercontent.com/acme%2Fr/evil/x", "github.com/acme%2Fr/evil x", false],
+  ];
+  for (const [address, name, pinned, npmName] of cases) {
+    const group = groupOf(address)!;
+    assertEquals(`${group.name} ${group.version}`, name, address);
+    assertEquals([group.pinned, group.npm, group.npmName], [pinned, undefined, npmName], address);
+  }
 });
