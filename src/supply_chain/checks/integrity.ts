@@ -234,12 +234,12 @@ function checkLookalikes({ graph, policy }: CheckContext, collector: Collector):
     const name = node.npm?.name ?? node.name;
     if (kind === undefined || seen.has(`${kind}:${name}`)) continue;
     seen.add(`${kind}:${name}`);
-    const popular = finders[kind].find(name);
-    if (popular === undefined) continue;
+    const suspicion = finders[kind].suspicion(name);
+    if (suspicion === undefined) continue;
     if (policy.integrity.allowTyposquat.some(({ spec }) => specMatches(spec, node))) continue;
     collector.add(policy.integrity.typosquat, "typosquat", {
       node,
-      message: `${name} is one edit away from ${popular}, which far more projects use`,
+      message: `${name} ${suspicion}`,
       help: `Check that ${name} is what was meant; then add it to integrity.allow-typosquat.`,
     });
   }

@@ -183,6 +183,11 @@ class GraphBuilder {
       } as const;
       const { node } = this.#variants.get(label)?.[0] ??
         this.#variant("https", label, group?.name ?? address, group?.version ?? "", extra);
+      // One module that comes unencrypted is what there is to say about the group.
+      if (/^http:/i.test(address) && !/^http:/i.test(node.url!)) {
+        node.url = address;
+        node.lockKey = ["remote", address];
+      }
       node.entries++;
       node.hasIntegrity &&= hash !== "";
     }

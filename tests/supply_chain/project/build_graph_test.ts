@@ -157,6 +157,24 @@ Deno.test("buildGraph() lets nothing hide behind what is no address", async () =
   ]);
 });
 
+Deno.test("buildGraph() lets no unencrypted module hide behind an encrypted one", async () => {
+  const graph = await graphOf({
+    "deno.json": {},
+    "deno.lock": {
+      version: "5",
+      remote: {
+        "https://x.example/a.ts": "x",
+        "http://x.example/b.ts": "x",
+        "https://x.example/c.ts": "x",
+      },
+    },
+  });
+  assertEquals(graph.packages.map(({ url, entries }) => [url, entries]), [[
+    "http://x.example/b.ts",
+    3,
+  ]]);
+});
+
 Deno.test("buildGraph() lets a folder that is called like a package stand for no package", async () => {
   const graph = await graphOf({
     "deno.json": { imports: { a: "npm:a@1" }, links: ["a"] },
