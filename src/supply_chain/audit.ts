@@ -20,8 +20,8 @@ import { checkLicenses, type LicenseFact } from "./licenses/check_licenses.ts";
 import { builtInPolicy, MAX_POLICY_LENGTH, parsePolicy } from "./policy/policy_file.ts";
 import { specMatches } from "./policy/package_spec.ts";
 import type { Policy } from "./policy/policy.ts";
-import { buildGraph, type BuiltGraph } from "./project/build_graph.ts";
-import type { PackageGraph, PackageNode } from "./project/graph.ts";
+import { buildGraph } from "./project/build_graph.ts";
+import type { BuiltGraph, PackageGraph, PackageNode } from "./project/graph.ts";
 import { type Lockfile, MAX_LOCKFILE_BYTES, parseLockfile } from "./project/lockfile.ts";
 import { PathFinder } from "./project/paths.ts";
 import { parseRequest } from "./project/specifier.ts";
@@ -124,7 +124,7 @@ export async function runAudit(options: RunAuditOptions = {}): Promise<AuditResu
       "no Deno project here: neither deno.json, deno.jsonc, package.json nor a lockfile",
     );
   }
-  const needsImports = policy.graph.devPaths.length > 0 ||
+  const needsImports = policy.graph.devPaths.length > 0 || policy.graph.excludeDev ||
     (checks.includes("sources") && policy.sources.undeclared !== "allow");
   const { devPaths } = policy.graph;
   const aliases = project.configs.flatMap(({ dependencies }) =>

@@ -11,7 +11,7 @@ import {
   specMatches,
 } from "../policy/package_spec.ts";
 import type { DenyEntry, PackageSpec, SpecEntry } from "../policy/policy.ts";
-import type { UndeclaredDependency } from "../project/build_graph.ts";
+import type { UndeclaredDependency } from "../project/graph.ts";
 import type { PackageNode } from "../project/graph.ts";
 import type { ConfigFile } from "../project/project.ts";
 import { groupOf } from "../project/remote_group.ts";

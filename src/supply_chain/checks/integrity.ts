@@ -1,7 +1,7 @@
 import type { CheckContext } from "../_check.ts";
 import { durationSeconds } from "../_duration.ts";
 import { specMatches } from "../policy/package_spec.ts";
-import type { BuiltGraph } from "../project/build_graph.ts";
+import type { BuiltGraph } from "../project/graph.ts";
 import type { Lockfile } from "../project/lockfile.ts";
 import type { ConfigFile } from "../project/project.ts";
 import type { Finding } from "../report.ts";

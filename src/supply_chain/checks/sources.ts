@@ -10,7 +10,7 @@ import {
 } from "../_registry.ts";
 import { printable } from "../_text.ts";
 import type { LintLevel, PositionedText } from "../policy/policy.ts";
-import type { UndeclaredDependency } from "../project/build_graph.ts";
+import type { UndeclaredDependency } from "../project/graph.ts";
 import type { PackageNode } from "../project/graph.ts";
 import { type GitSource, groupOf, isCommit } from "../project/remote_group.ts";
 import type { SourceImport } from "../project/source_imports.ts";

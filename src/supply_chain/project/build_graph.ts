@@ -1,10 +1,19 @@
 import type { FindingLocation } from "../report.ts";
-import type { NodeKind, PackageGraph, PackageNode, PathNode } from "./graph.ts";
+import type {
+  BuiltGraph,
+  MissingDependency,
+  NodeKind,
+  PackageNode,
+  PathNode,
+  SourceFacts,
+  UndeclaredDependency,
+  UnlockedDependency,
+} from "./graph.ts";
 import type { Lockfile } from "./lockfile.ts";
 import { isForeign } from "./_platform.ts";
 import { RequestIndex } from "./_request_index.ts";
 import { parseNpmId } from "./npm_id.ts";
-import type { ConfigFile, DeclaredDependency, Project } from "./project.ts";
+import type { ConfigFile, Project } from "./project.ts";
 import { groupOf, type RemoteGroup } from "./remote_group.ts";
 import { parseRequest } from "./specifier.ts";
 
@@ -21,52 +30,6 @@ interface Variant extends PathNode {
   readonly dependents: Set<Variant>;
   /** Those of the dependencies that are not for development only. */
   readonly production: Set<Variant>;
-}
-
-/** What is known of the project's own modules. */
-export interface SourceFacts {
-  /** Names in the import maps that only development uses. @default {none} */
-  readonly developmentAliases?: ReadonlySet<string>;
-  /** Packages that shipped modules import directly. @default {none} */
-  readonly shippedSpecifiers?: readonly string[];
-}
-
-/** A dependency that the configuration declares and the lockfile does not have. */
-export interface UnlockedDependency {
-  readonly config: ConfigFile;
-  readonly declared: DeclaredDependency;
-}
-
-/** A dependency that a package of the lockfile names and the lockfile does not have. */
-export interface MissingDependency {
-  readonly from: PackageNode;
-  readonly to: string;
-}
-
-/** A package that code asks for, though no configuration declares it. */
-export interface UndeclaredDependency {
-  readonly node: PackageNode;
-  /** The request, or the address of the first module. */
-  readonly specifier: string;
-}
-
-/** The graph, and where lockfile and configuration disagree. */
-export interface BuiltGraph extends PackageGraph {
-  readonly unlocked: readonly UnlockedDependency[];
-  readonly missing: readonly MissingDependency[];
-  readonly undeclared: readonly UndeclaredDependency[];
-  /** Requests that the lockfile records for a folder whose configuration no longer has them. */
-  readonly stale: readonly { readonly member: string; readonly specifier: string }[];
-  /** Where each direct dependency is declared. */
-  readonly declaredAt: ReadonlyMap<PackageNode, FindingLocation>;
-  /** Kind and name of each linked package, such as `npm:lodash`. */
-  readonly linked: ReadonlySet<string>;
-  /** Starts of the paths: the files of the project that declare something. */
-  readonly pathRoots: readonly PathNode[];
-  /** The lockfile, off which hangs what no configuration declares. */
-  readonly lockRoot?: PathNode;
-  /** The entries that a node stands for. */
-  readonly pathNodes: ReadonlyMap<PackageNode, readonly PathNode[]>;
 }
 
 /**

@@ -1,10 +1,14 @@
-// @ts-types="@types/semver"
-import semver from "semver";
-import { SecurityError } from "../../errors.ts";
 import type { FindingLocation } from "../report.ts";
-import { LineIndex, printable } from "../_text.ts";
+import { LineIndex } from "../_text.ts";
 import { scanJson, type ScannedKey } from "./_json_scan.ts";
-import { parseNpmId } from "./npm_id.ts";
+import {
+  field,
+  type JsonObject,
+  type LockfileVersion,
+  LockReader,
+  unreadable,
+} from "./_lock_reader.ts";
+import { canonicalVersion, JSR_NAME, NPM_NAME, parseNpmId } from "./npm_id.ts";
 import { parseRequest } from "./specifier.ts";
 
 /** A lockfile of 64 MiB holds some 250,000 packages; more is not a lockfile but an attack. */
@@ -21,9 +25,6 @@ const MAX_ID_LENGTH = 16_384;
 
 /** Entries of what is listed for the report: who finds a thousand need not see the rest. */
 const MAX_LISTED = 1_000;
-
-/** Versions of the format that this module reads. */
-const VERSIONS = ["1", "2", "3", "4", "5"] as const;
 
 /** A package of the npm registry, as the lockfile has it. */
 export interface LockedNpm {
@@ -66,7 +67,7 @@ export interface LockedMember {
 export interface Lockfile {
   /** Path relative to the project, with `/`. */
   readonly path: string;
-  readonly version: (typeof VERSIONS)[number];
+  readonly version: LockfileVersion;
   readonly npm: ReadonlyMap<string, LockedNpm>;
   readonly jsr: ReadonlyMap<string, LockedJsr>;
   /** Hash by address of a remote module. */
@@ -117,16 +118,6 @@ const KNOWN_FIELDS = {
   ]),
 };
 
-/** An object of JSON.parse: every key is its own, `__proto__` too. Read fields with `field`. */
-type JsonObject = Readonly<Record<string, unknown>>;
-
-/** A field of an object, but never one of its prototype. */
-function field(object: JsonObject, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
-const EMPTY: JsonObject = {};
-
 /**
  * Reads the text of a deno.lock of version 1 to 5.
  *
@@ -149,7 +140,7 @@ export function parseLockfile(text: string, path: string): Lockfile {
       : `expected at most ${MAX_CONTAINERS} objects and arrays`;
     throw unreadable(path, line, column, expectation);
   }
-  const reader = new Reader(path, scan.offsets, lines);
+  const reader = new LockReader(path, scan.offsets, lines);
   const root = reader.object(reader.json(text), []);
   const version = reader.version(root);
   const packages = version === "3" ? reader.object(field(root, "packages"), ["packages"]) : root;
@@ -256,7 +247,7 @@ export function parseLockfile(text: string, path: string): Lockfile {
 type Note = (path: readonly string[], known: ReadonlySet<string>, object: JsonObject) => void;
 
 function readNpm(
-  reader: Reader,
+  reader: LockReader,
   section: JsonObject,
   base: readonly string[],
   version: string,
@@ -323,29 +314,14 @@ function resolveNpmDependency(text: string, idByName: ReadonlyMap<string, string
   return text.startsWith("npm:", at + 1) ? text.slice(at + 5) : text;
 }
 
-/** What a registry of npm serves; old packages may have capitals and punctuation. */
-const NPM_NAME = /^(?:@[\w!'()*.~-]+\/)?[\w!'()*.~-]+$/;
-
-const JSR_NAME = /^@[a-z0-9-]+\/[a-z0-9-]+$/;
-
-const PLAIN_VERSION = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)$/;
-
-/** A version as Deno reads it; as written where it is none. */
-function canonicalVersion(text: string): string {
-  if (PLAIN_VERSION.test(text)) return text;
-  const parsed = semver.parse(text.trim().replace(/^[=v\s]+/, ""), { loose: true });
-  if (parsed === null) return text;
-  return parsed.build.length > 0 ? `${parsed.version}+${parsed.build.join(".")}` : parsed.version;
-}
-
-function overridesIn(reader: Reader, workspace: unknown): unknown {
+function overridesIn(reader: LockReader, workspace: unknown): unknown {
   const fields = reader.object(workspace, ["workspace"]);
   const packageJson = reader.object(field(fields, "packageJson"), ["workspace", "packageJson"]);
   return field(fields, "npmOverrides") ?? field(packageJson, "overrides");
 }
 
 function readSpecifiers(
-  reader: Reader,
+  reader: LockReader,
   version: string,
   root: JsonObject,
   packages: JsonObject,
@@ -375,7 +351,7 @@ function readSpecifiers(
   return specifiers;
 }
 
-function readWorkspace(reader: Reader, value: unknown): NonNullable<Lockfile["workspace"]> {
+function readWorkspace(reader: LockReader, value: unknown): NonNullable<Lockfile["workspace"]> {
   const path = ["workspace"];
   const workspace = reader.object(value, path);
   const member = (value: unknown, path: readonly string[]): LockedMember => {
@@ -411,118 +387,6 @@ function readWorkspace(reader: Reader, value: unknown): NonNullable<Lockfile["wo
     }
   }
   return { root: member(value, path), members, links };
-}
-
-/** Reads values by their expected type, and says where one is of another. */
-class Reader {
-  readonly #path: string;
-  readonly #offsets: ReadonlyMap<string, ReadonlyMap<string, number>>;
-  readonly #lines: () => LineIndex;
-
-  constructor(
-    path: string,
-    offsets: ReadonlyMap<string, ReadonlyMap<string, number>>,
-    lines: () => LineIndex,
-  ) {
-    this.#path = path;
-    this.#offsets = offsets;
-    this.#lines = lines;
-  }
-
-  json(text: string): unknown {
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      const message = (error as SyntaxError).message;
-      const offset = Number(message.match(/ at position (\d+)/)?.[1] ?? text.length);
-      const { line, column } = this.#lines().at(offset);
-      // The engine quotes the text around the error, which may hold anything.
-      const expectation = message.replace(/ at position .*/s, "").replace(/, ".*/s, "");
-      throw unreadable(this.#path, line, column, `expected JSON: ${expectation}`);
-    }
-  }
-
-  /** Offset of a key; of the nearest object around it that has one, below the recorded depth. */
-  offset(path: readonly string[], key: string): number {
-    for (const names = [...path, key]; names.length > 0; names.pop()) {
-      const found = this.#offsets.get(["", ...names.slice(0, -1)].join("\0"))?.get(names.at(-1)!);
-      if (found !== undefined) return found;
-    }
-    return 0;
-  }
-
-  error(path: readonly string[], key: string, expectation: string): SecurityError {
-    const { line, column } = this.#lines().at(this.offset(path, key));
-    return unreadable(this.#path, line, column, `${printable(key, 200)}: ${expectation}`);
-  }
-
-  version(root: JsonObject): Lockfile["version"] {
-    const value = field(root, "version");
-    // Version 1 was the bare map of remote modules.
-    if (value === undefined) return "1";
-    const version = VERSIONS.find((known) => known === value);
-    if (version !== undefined) return version;
-    const { line } = this.#lines().at(this.offset([], "version"));
-    const shown = printable(JSON.stringify(value), 40);
-    throw new SecurityError(
-      "lockfile-version-unknown",
-      `${this.#path}:${line}: expected a version from "1" to "5", found ${shown}`,
-      { details: { line, version: shown } },
-    );
-  }
-
-  /** An object, or an empty one when the value is absent. */
-  object(value: unknown, path: readonly string[]): JsonObject {
-    if (value === undefined) return EMPTY;
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw this.error(path.slice(0, -1), path.at(-1) ?? "the file", "expected an object");
-    }
-    return value as JsonObject;
-  }
-
-  /** The entries of an object whose values are strings. */
-  strings(
-    object: JsonObject,
-    path: readonly string[],
-  ): Map<string, string> {
-    const strings = new Map<string, string>();
-    for (const [key, value] of Object.entries(object)) {
-      if (typeof value !== "string") throw this.error(path, key, "expected a string");
-      strings.set(key, value);
-    }
-    return strings;
-  }
-
-  string(
-    object: JsonObject,
-    key: string,
-    path: readonly string[],
-  ): string | undefined {
-    const value = field(object, key);
-    if (value === undefined || value === null) return undefined;
-    if (typeof value !== "string") throw this.error(path, key, "expected a string");
-    // An empty hash or address is none.
-    return value === "" ? undefined : value;
-  }
-
-  list(
-    object: JsonObject,
-    key: string,
-    path: readonly string[],
-  ): readonly string[] {
-    const value = field(object, key);
-    if (value === undefined) return [];
-    if (!Array.isArray(value) || value.some((item) => typeof item !== "string")) {
-      throw this.error(path, key, "expected an array of strings");
-    }
-    return value;
-  }
-}
-
-function unreadable(path: string, line: number, column: number, why: string): SecurityError {
-  return new SecurityError("lockfile-unreadable", `${path}:${line}:${column}: ${why}`, {
-    details: { line, column },
-  });
 }
 
 function once<T>(make: () => T): () => T {

@@ -1,3 +1,6 @@
+// @ts-types="@types/semver"
+import semver from "semver";
+
 /** An npm package as the lockfile names it. */
 export interface NpmId {
   readonly name: string;
@@ -23,4 +26,20 @@ export function parseNpmId(id: string): NpmId | undefined {
   const end = underscore < 0 ? id.length : underscore;
   if (end === at + 1) return undefined;
   return { name: id.slice(0, at), version: id.slice(at + 1, end), peers: id.slice(end) };
+}
+
+/** What a registry of npm serves; old packages may have capitals and punctuation. */
+export const NPM_NAME: RegExp = /^(?:@[\w!'()*.~-]+\/)?[\w!'()*.~-]+$/;
+
+/** What JSR serves. */
+export const JSR_NAME: RegExp = /^@[a-z0-9-]+\/[a-z0-9-]+$/;
+
+const PLAIN_VERSION = /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)$/;
+
+/** A version as Deno reads it; as written where it is none. */
+export function canonicalVersion(text: string): string {
+  if (PLAIN_VERSION.test(text)) return text;
+  const parsed = semver.parse(text.trim().replace(/^[=v\s]+/, ""), { loose: true });
+  if (parsed === null) return text;
+  return parsed.build.length > 0 ? `${parsed.version}+${parsed.build.join(".")}` : parsed.version;
 }
