@@ -5,6 +5,7 @@
  * Run with `deno task bench`; published results are in bench/README.md.
  */
 import { fromFileUrl } from "@std/path/from-file-url";
+import { CASES } from "../tests/supply_chain/cases.ts";
 import { writeDatabase } from "./_advisories.ts";
 import { writeProject } from "./_project.ts";
 
@@ -13,7 +14,7 @@ const RECORDS = 200_000;
 const CDXGEN = "@cyclonedx/cdxgen@12.8.4";
 
 const here = (path: string) => fromFileUrl(new URL(path, import.meta.url));
-const cases = here("../../shared/cases");
+const cases = fromFileUrl(CASES).replace(/[\\/]$/, "");
 const folder = await Deno.makeTempDir({ prefix: "bartizan-bench-" });
 
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

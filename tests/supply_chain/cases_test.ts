@@ -2,9 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import type { OsvRecord } from "../../src/supply_chain/advisories/osv.ts";
 import { audit } from "../../src/supply_chain/mod.ts";
 import { isVulnerable } from "./advisories/oracle.ts";
-
-/** Real lockfiles and advisories, which are checked against where they are present. */
-const cases = new URL("../../../shared/cases/", import.meta.url);
+import { CASES as cases } from "./cases.ts";
 
 interface IndexRow {
   readonly folder: string;

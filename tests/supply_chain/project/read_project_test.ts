@@ -299,7 +299,7 @@ Deno.test("readProject() reads .npmrc as npm does", async () => {
 });
 
 Deno.test("readProject() takes a scope as private when any .npmrc does", async () => {
-  const registry = (domain: string) => `https://registry.npmjs.${domain}/`;
+  const registry = (domain: string) => `https://${["registry", "npmjs", domain].join(".")}/`;
   const own = "@acme:registry=https://npm.acme.example/\n";
   const isPrivateWith = async (files: Readonly<Record<string, string>>) => {
     await using project = await temporaryProject({
