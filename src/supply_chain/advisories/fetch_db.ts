@@ -1,3 +1,4 @@
+import { fromFileUrl } from "@std/path/from-file-url";
 import { cacheFolder } from "../_environment.ts";
 import { discard, download, type DownloadProgress, requireSafe } from "./_download.ts";
 import { fetchFailed } from "./_fetch_failed.ts";
@@ -13,7 +14,10 @@ export type { DownloadProgress } from "./_download.ts";
 export interface FetchDatabaseOptions extends HttpOptions {
   /** Folder of the stored database. */
   readonly folder: string;
-  /** Archives of OSV records; all of them make one database. @default {DEFAULT_DB_URLS} */
+  /**
+   * Archives of OSV records; all of them make one database. A `file:` address is read where it is, for
+   * machines that are brought the archive. @default {DEFAULT_DB_URLS}
+   */
   readonly urls?: readonly string[];
   /** Largest archive, in bytes. @default {2147483648} */
   readonly maxBytes?: number;
@@ -45,15 +49,21 @@ export const DEFAULT_DB_URLS: readonly string[] = [
 export async function fetchDatabase(options: FetchDatabaseOptions): Promise<AdvisorySource> {
   const { folder, urls = DEFAULT_DB_URLS, signal, now = new Date() } = options;
   const http = httpOf(options);
-  for (const url of urls) requireSafe(url);
+  for (const url of urls) if (!isFile(url)) requireSafe(url);
   await Deno.mkdir(folder, { recursive: true });
   // The system lets go of the lock when the process ends, however it ends.
   using lock = await Deno.open(`${folder}/lock`, { write: true, create: true });
   if (!await lock.tryLock(true)) throw fetchFailed("another process is fetching it");
 
+  const downloads: string[] = [];
   const archives: string[] = [];
   for (const [index, url] of urls.entries()) {
+    if (isFile(url)) {
+      archives.push(fromFileUrl(url));
+      continue;
+    }
     const path = `${folder}/download-${index}.zip`;
+    downloads.push(path);
     archives.push(path);
     await download(url, path, {
       http,
@@ -64,27 +74,27 @@ export async function fetchDatabase(options: FetchDatabaseOptions): Promise<Advi
   }
   await using writer = await IndexWriter.create(folder);
   let invalid = 0;
-  for (const [index, path] of archives.entries()) {
+  for (const path of archives) {
     try {
       const facts = await readDatabase(path, (record) => writer.add(record), {
         ...options.limits,
-        name: `download-${index}.zip`,
+        ...(downloads.includes(path) && { name: path.slice(folder.length + 1) }),
       });
       invalid += facts.invalid;
       if (facts.damaged > 0) throw fetchFailed(`${facts.damaged} files in the archive are damaged`);
     } catch (error) {
       // Complete, but no archive: going on with it would fail for ever.
-      await discard(path);
+      if (downloads.includes(path)) await discard(path);
       throw error;
     }
     signal?.throwIfAborted();
   }
   if (writer.records === 0) {
-    await Promise.all(archives.map(discard));
+    await Promise.all(downloads.map(discard));
     throw fetchFailed("it holds no advisory");
   }
   await writer.publish({ invalid, fetched: now.toISOString() });
-  await Promise.all(archives.map(discard));
+  await Promise.all(downloads.map(discard));
   return await openIndex(folder);
 }
 
@@ -102,4 +112,8 @@ export function defaultDbPath(
 ): string | undefined {
   const cache = cacheFolder(env, os);
   return cache === undefined ? undefined : `${cache}/bartizan/advisories`;
+}
+
+function isFile(url: string): boolean {
+  return url.startsWith("file:") && URL.canParse(url);
 }

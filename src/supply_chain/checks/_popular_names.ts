@@ -246,7 +246,7 @@ dom-serialize eclint edn-data enquirer es-map es-set eta eventemitter2 extend2 e
 fhir findup flatten foreach fs-promise fs.extra getstream global globl globo globs has-own
 htmlparser httperrors i18n import-locals inherit inquirer2 ip-bigint ip-regex is-array is-blob
 is-node is-object is-regexp is-typedarray isbuffer isnumber isostring isstream it-glob it-map
-its-set jets jsdoc jslint json json3 jsona jsonc jsonp just-diff kcors leva level loadash log
+its-set jets jsdoc jslint json json3 jsona jsonc jsonp just-diff kcors leva level log
 lrucache merge mimer mixme mkdir mkdirp2 murmurhash nexe nonce normalizeurl not notp npm nuid
 object-values one one-time opn p-tap pargs parse parse-url parsejson parseuri path path-parser
 path2 pend pifs postcss-js postcss-values-parser preact preact-redux preact-router prettierx

@@ -137,12 +137,21 @@ function readDuration(node: TomlNode): number | undefined {
 
 /** cargo-deny's own database is about Rust crates and would be downloaded for nothing. */
 function readDbUrls(node: TomlNode): readonly string[] | undefined {
-  const urls = listOf(readUrl)(node);
+  const urls = listOf(readDbUrl)(node);
   return urls?.filter((url) => {
     if (!/\/rustsec\/advisory-db/i.test(url)) return true;
     notApplicable("the RustSec database is about Rust crates")(node);
     return false;
   });
+}
+
+/** An archive on the net, or one that was brought to this machine. */
+function readDbUrl(node: TomlNode): string | undefined {
+  const { value } = node;
+  if (typeof value === "string" && value.startsWith("file:///") && URL.canParse(value)) {
+    return value;
+  }
+  return readUrl(node, "an https or file address");
 }
 
 // [bans]

@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { createHash } from "node:crypto";
+import { toFileUrl } from "@std/path/to-file-url";
 import { SecurityError } from "../../../src/errors.ts";
 import { openIndex } from "../../../src/supply_chain/advisories/_index.ts";
 import {
@@ -433,7 +434,7 @@ Deno.test("fetchDatabase() takes no plain http from another machine", async () =
     for (
       const url of [
         "http://db.example/all.zip",
-        "file:///etc/passwd",
+        "FILE:///etc/passwd",
         "ftp://db.example/x",
         "nonsense",
       ]
@@ -486,4 +487,33 @@ function crc32c(bytes: Uint8Array): string {
 Deno.test("the CRC-32C of this test is that of the specification", () => {
   // RFC 3720, appendix B.4: 32 bytes of zeros.
   assertEquals(crc32c(new Uint8Array(32)), new Uint8Array([0x8a, 0x91, 0x36, 0xaa]).toBase64());
+});
+
+Deno.test("fetchDatabase() reads an archive that was brought to the machine, and leaves it there", async () => {
+  await inFolder(async (folder) => {
+    const archive = `${folder}/../brought.zip`;
+    await Deno.writeFile(archive, archiveOf("A-1"));
+    const url = toFileUrl(await Deno.realPath(archive)).href;
+    const source = await fetchDatabase({ folder, urls: [url], now: NOW });
+    assertStringIncludes(source.description, "1 advisor");
+    assertEquals((await Deno.stat(archive)).isFile, true);
+    await Deno.writeTextFile(archive, "no archive");
+    await assertRejects(() => fetchDatabase({ folder, urls: [url], now: NOW }), SecurityError);
+    assertEquals((await Deno.stat(archive)).isFile, true);
+    // What was stored before is still there.
+    await openIndex(folder);
+  });
+});
+
+Deno.test("fetchDatabase() quotes nothing of a file that is no archive", async () => {
+  await inFolder(async (folder) => {
+    const secret = `${folder}/../secret`;
+    await Deno.writeTextFile(secret, "hunter2");
+    const url = toFileUrl(await Deno.realPath(secret)).href;
+    const { message } = await assertRejects(
+      () => fetchDatabase({ folder, urls: [url], now: NOW }),
+      SecurityError,
+    );
+    assertFalse(message.includes("hunter2"));
+  });
 });
