@@ -16,7 +16,10 @@ export type Severity = "error" | "warning" | "note";
 /** Where a package comes from. `workspace` is a member of the project itself. */
 export type Ecosystem = "npm" | "jsr" | "https" | "link" | "workspace";
 
-/** The package that a finding is about. */
+/**
+ * The package that a finding is about. An advisory is about the package of npm, also where a CDN serves
+ * it; the path then ends with the CDN's address.
+ */
 export interface FindingPackage {
   /** Where the package comes from. */
   readonly ecosystem: Ecosystem;

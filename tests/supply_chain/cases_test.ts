@@ -69,25 +69,21 @@ for (const { folder, version, npm, jsr, remote } of rows) {
 function expectedHits(folder: string): string[] {
   const text = Deno.readTextFileSync(new URL(`locks/${folder}/deno.lock`, cases));
   const { npm = {}, remote = {} } = JSON.parse(text);
-  const packages = new Map<string, { name: string; version: string; shown: string }>();
+  const packages = new Map<string, { name: string; version: string }>();
   for (const id of Object.keys(npm.packages ?? npm)) {
     const [, name, version] = id.match(/^(@?[^@]+)@([^_]+)/)!;
-    packages.set(`${name}@${version}`, { name: name!, version: version!, shown: name! });
+    packages.set(`${name}@${version}`, { name: name!, version: version! });
   }
   for (const address of Object.keys(remote)) {
-    const [, host, name, version] = address.match(
-      /^https:\/\/(esm\.sh)\/(?:v\d+\/)?((?:@[^/]+\/)?[^/@]+)@(\d+\.\d+\.\d+[^/?&]*)/,
+    const [, name, version] = address.match(
+      /^https:\/\/esm\.sh\/(?:v\d+\/)?((?:@[^/]+\/)?[^/@]+)@(\d+\.\d+\.\d+[^/?&]*)/,
     ) ?? [];
     if (name === undefined) continue;
-    packages.set(`${host}/${name}@${version}`, {
-      name,
-      version: version!,
-      shown: `${host}/${name}`,
-    });
+    packages.set(`${name}@${version}`, { name, version: version! });
   }
   return records.flatMap((record) =>
     [...packages.values()].filter(({ name, version }) => isVulnerable(record, name, version))
-      .map(({ shown, version }) => `${record.id} ${shown}@${version}`)
+      .map(({ name, version }) => `${record.id} ${name}@${version}`)
   );
 }
 

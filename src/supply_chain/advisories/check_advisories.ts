@@ -279,7 +279,8 @@ class AdvisoryCheck {
       code: ignore ? "advisory-ignored" : code,
       severity: ignore ? "note" : severity,
       message: ignore ? `ignored: ${message}; reason: ${printable(ignore.reason, 500)}` : message,
-      package: packageOf(node),
+      // An advisory is about the package of npm, whoever serves it; the path says who does.
+      package: node.npm ? { ecosystem: "npm", ...node.npm } : packageOf(node),
       ...(advisory && { advisory }),
       why: this.#context.why(node),
       ...(location && { location }),

@@ -164,8 +164,8 @@ Deno.test("checkAdvisories() finds an npm package behind a CDN", async () => {
   const result = await check({ records: [recordOf("GHSA-1")], packages: [cdn] });
   assertEquals(brief(result), ["vulnerability error GHSA-1"]);
   assertEquals(result.findings[0]!.package, {
-    ecosystem: "https",
-    name: "esm.sh/left",
+    ecosystem: "npm",
+    name: "left",
     version: "1.0.0",
   });
   assertEquals(
