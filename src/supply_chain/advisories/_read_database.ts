@@ -116,9 +116,10 @@ class Reading {
     for (const entry of Deno.readDirSync(folder)) {
       if (entry.name.startsWith(".")) continue;
       const path = `${folder}/${entry.name}`;
-      const { isDirectory, isFile } = entry.isSymlink ? Deno.statSync(path) : entry;
+      const { isDirectory } = entry.isSymlink ? Deno.statSync(path) : entry;
       if (isDirectory) this.#list(path, files, depth + 1);
-      else if (isFile && /\.(?:json|zip)$/i.test(entry.name)) files.push(path);
+      // A FIFO or device by such a name is not passed over: reading it is refused, and so is the database.
+      else if (/\.(?:json|zip)$/i.test(entry.name)) files.push(path);
       if (files.length > this.#limits.maxFiles) throw this.#over("maxFiles", "files");
     }
   }

@@ -357,3 +357,13 @@ Deno.test("openAdvisoryDb() opens the real records quickly", async () => {
   console.log(`192 files in ${Math.min(...times).toFixed(1)} ms`);
   assertLess(Math.min(...times), 100);
 });
+
+Deno.test("openAdvisoryDb() passes over no record that is a device", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await inFolder({ "a.json": recordText("A-1", "left") }, async (folder) => {
+    await openAdvisoryDb(folder);
+    await Deno.symlink("/dev/null", `${folder}/b.json`);
+    await assertRejects(() => openAdvisoryDb(folder), SecurityError, "is not a regular file");
+  });
+});
