@@ -18,11 +18,57 @@ export type SupplyChainErrorCode =
   | "usage";
 
 /**
+ * Codes of the errors of the file layer.
+ *
+ * - Refused by the layer: `path-outside-root`, `path-invalid`, `path-forbidden`, `path-too-deep`,
+ *   `extension-denied`, `symlink-denied`, `hard-link-denied`, `special-file` (a FIFO, socket or
+ *   device), `file-too-large`, `too-many-entries`, `read-only-root`, `root-operation` (removing or
+ *   replacing a root itself).
+ * - As the file system has it: `not-found`, `already-exists`, `not-a-file`, `not-a-directory`,
+ *   `directory-not-empty`, `symlink-loop`, `name-too-long`, `access-denied`, `no-space`,
+ *   `too-many-open-files`, `io-error`, `not-utf8` (text was asked for).
+ * - State of this process: `permission-missing`, `protection-unavailable`, `root-moved`,
+ *   `rate-limited`, `too-many-operations`, `audit-unavailable`, `closed`.
+ */
+export type FileErrorCode =
+  | "path-outside-root"
+  | "path-invalid"
+  | "path-forbidden"
+  | "path-too-deep"
+  | "extension-denied"
+  | "symlink-denied"
+  | "hard-link-denied"
+  | "special-file"
+  | "file-too-large"
+  | "too-many-entries"
+  | "read-only-root"
+  | "root-operation"
+  | "not-found"
+  | "already-exists"
+  | "not-a-file"
+  | "not-a-directory"
+  | "directory-not-empty"
+  | "symlink-loop"
+  | "name-too-long"
+  | "access-denied"
+  | "no-space"
+  | "too-many-open-files"
+  | "io-error"
+  | "not-utf8"
+  | "permission-missing"
+  | "protection-unavailable"
+  | "root-moved"
+  | "rate-limited"
+  | "too-many-operations"
+  | "audit-unavailable"
+  | "closed";
+
+/**
  * Every code that a {@linkcode SecurityError} can carry.
  *
  * Codes are kebab-case, never renamed and never reused; new ones may be added in a minor release.
  */
-export type SecurityErrorCode = SupplyChainErrorCode;
+export type SecurityErrorCode = SupplyChainErrorCode | FileErrorCode;
 
 /** What a {@linkcode SecurityError} says beyond its message: flat, serializable, free of secrets. */
 export type SecurityErrorDetails = Readonly<

@@ -97,6 +97,14 @@ export interface AuditReporter {
    * @returns Nothing, or a promise that settles once the event is as safe as the reporter promises.
    */
   report(event: AuditEventInput): void | Promise<void>;
+
+  /**
+   * Tells whether a record could be made now. A layer awaits it before an operation that changes
+   * something, which a later failure of `report` could not take back, and refuses when it rejects.
+   *
+   * @returns Nothing, or a promise that rejects when a report would be lost.
+   */
+  ready?(): void | Promise<void>;
 }
 
 /** Drops every event: what a layer reports to until it is told otherwise. */
