@@ -6,6 +6,8 @@
  * `@bartizan/security/audit`.
  *
  * - **Errors**: {@linkcode SecurityError} is what every refusal by policy throws, with a stable code.
+ * - **Files**: {@linkcode FileSecurityValidator} touches files on behalf of clients, below allowed roots
+ *   only and within limits; {@linkcode resolveWithin} is its lexical half.
  * - **Events**: every layer tells an {@linkcode AuditReporter} what happened.
  *
  * @example Branch on the code of a refusal
@@ -26,6 +28,7 @@
 
 // Errors
 export {
+  type FileErrorCode,
   SecurityError,
   type SecurityErrorCode,
   type SecurityErrorDetails,
@@ -44,3 +47,51 @@ export {
   defaultSeverity,
   silentReporter,
 } from "./src/events/audit_event.ts";
+
+// Files
+export {
+  type Access,
+  type BackendFactory,
+  type BackendRoot,
+  type CopyOptions,
+  type DirectoryEntry,
+  type FileBackend,
+  type FileData,
+  type FileInfo,
+  type FileSecurityOptions,
+  FileSecurityValidator,
+  type ListEntry,
+  type ListOptions,
+  type Located,
+  type LocateOptions,
+  MiB,
+  type MkdirOptions,
+  type ObjectInfo,
+  type ObjectType,
+  type OpenFile,
+  type OpenFileOptions,
+  type OperationOptions,
+  pathFromFileUrl,
+  pathFromUrlPathname,
+  type PermissionRoot,
+  type PermissionSet,
+  type Protection,
+  type ReadFileOptions,
+  type ReadIntoOptions,
+  type ReadRangeOptions,
+  type RemoveOptions,
+  type RenameOptions,
+  type RequiredPermissions,
+  requiredPermissions,
+  type RequiredPermissionsOptions,
+  resolveWithin,
+  type ResolveWithinOptions,
+  type ResourcePolicy,
+  type RootOptions,
+  type RootSet,
+  type SecurityPolicy,
+  type SubrootOptions,
+  type WalkEntry,
+  type WalkOptions,
+  type WriteFileOptions,
+} from "./src/files/mod.ts";

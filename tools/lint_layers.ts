@@ -48,6 +48,7 @@ const PACKAGES: ReadonlyMap<string, string> = new Map([
 const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ["@bartizan/security", "mod.ts"],
   ["@bartizan/security/audit", "src/supply_chain/mod.ts"],
+  ["@bartizan/security/openat2", "src/files/openat2.ts"],
 ]);
 
 const ROOT = (import.meta.dirname ?? "").replaceAll("\\", "/").replace(/tools$/, "");

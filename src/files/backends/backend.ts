@@ -115,8 +115,12 @@ export interface Located {
   /** Opens the file that was found as Deno's own class, or something with all its methods. */
   openFsFile(options: { read: boolean; write: boolean; append: boolean }): Promise<Deno.FsFile>;
 
-  /** The names in the directory; throws `too-many-entries` above `maxEntries`. */
-  list(maxEntries: number): DirectoryEntry[];
+  /**
+   * The names in the directory; throws `too-many-entries` above `maxEntries`, and holds no more than
+   * that. A promise where the runtime only reads without a bound on the thread (`Deno.readDirSync`
+   * collects everything first): always `await` it, and close the directory only afterwards.
+   */
+  list(maxEntries: number): DirectoryEntry[] | Promise<DirectoryEntry[]>;
   /** What a name in the directory is, links not followed; `undefined` when there is none. */
   lookup(name: string): ObjectInfo | undefined;
   /** Creates a file that must not exist (O_EXCL, O_NOFOLLOW) and opens it for writing. */

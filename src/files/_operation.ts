@@ -1,0 +1,261 @@
+/**
+ * The way that every operation takes: not closed, not aborted, within the rate, a permit, the work, the
+ * errors in this layer's words, the audit event, the permit back.
+ *
+ * @module
+ */
+
+import { type FileErrorCode, SecurityError } from "../errors.ts";
+import type { AuditEventInput, AuditOutcome } from "../events/audit_event.ts";
+import type { FileContext, OperationOptions } from "./_context.ts";
+import { fileError, fromSystemError, reasonOf } from "./_errors.ts";
+
+/** What an audit event calls an operation: `file.<name>`. */
+export type FileOperation =
+  | "validate"
+  | "open"
+  | "read"
+  | "write"
+  | "mkdir"
+  | "remove"
+  | "rename"
+  | "copy"
+  | "stat"
+  | "list"
+  | "walk";
+
+/** How an operation is run. */
+export interface RunSettings<T> {
+  /** It changes something, so the reporter is asked first whether it could record that. */
+  readonly changes?: boolean;
+  /** Lets go of a result that could not be recorded and is not handed out. */
+  readonly discard?: (result: T) => void;
+}
+
+/** Longest path of a client's that an event repeats, in UTF-16 code units. */
+const MAX_RESOURCE_LENGTH = 1024;
+
+const NO_OPTIONS: OperationOptions = Object.freeze({});
+
+/** An operation while it runs; the caller of {@linkcode run} need not know more than `check()`. */
+export class Operation {
+  readonly context: FileContext;
+  readonly kind: FileOperation;
+  readonly options: OperationOptions;
+  /** What the event names: the client's words until the canonical path is known. */
+  resource: string;
+  /** What the event says besides; made when needed. */
+  details: Record<string, unknown> | undefined;
+  readonly #startedMs: number;
+  #reported = false;
+
+  constructor(
+    context: FileContext,
+    kind: FileOperation,
+    input: string,
+    options: OperationOptions | undefined,
+  ) {
+    this.context = context;
+    this.kind = kind;
+    this.options = options ?? NO_OPTIONS;
+    this.resource = input;
+    this.#startedMs = context.reporter === undefined ? 0 : performance.now();
+  }
+
+  /** Throws when the validator was closed or the caller gave up; to be called after every await. */
+  check(): void {
+    const { signal } = this.options;
+    if (signal !== undefined && signal.aborted) throw signal.reason;
+    if (this.context.closed) throw fileError("closed");
+  }
+
+  /** What ends a wait of this operation: the caller's signal or the end of the validator. */
+  signal(): AbortSignal {
+    const { signal } = this.options;
+    const { closing } = this.context;
+    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  }
+
+  /** Counts the operation against the rate, and asks the reporter when it changes something. */
+  async begin(changes: boolean): Promise<void> {
+    this.check();
+    this.context.limits.rate.take();
+    if (!changes) return;
+    try {
+      await this.context.reporter?.ready?.();
+    } catch (error) {
+      throw fileError("audit-unavailable", { error, reason: String(error) });
+    }
+    this.check();
+  }
+
+  /** Does a piece of work under a permit; whoever waits for its caller does that between two of them. */
+  async step<T>(work: () => T | Promise<T>): Promise<T> {
+    const { operations } = this.context.limits;
+    this.check();
+    if (!operations.tryAcquire()) {
+      await operations.acquire(1, this.signal());
+    }
+    const leave = this.context.enter();
+    try {
+      this.check();
+      return await work();
+    } finally {
+      leave();
+      operations.release();
+    }
+  }
+
+  /** The error as the caller gets it: the reason of its own signal, its own mistake, or one of this layer. */
+  explain(thrown: unknown): unknown {
+    if (this.#isAbort(thrown) || isMistake(thrown)) return thrown;
+    return fromSystemError(thrown);
+  }
+
+  #isAbort(thrown: unknown): boolean {
+    const { signal } = this.options;
+    return signal !== undefined && signal.aborted && thrown === signal.reason;
+  }
+
+  /** Records how the operation ended, once; rejects with `audit-unavailable` when that fails. */
+  async report(error?: unknown): Promise<void> {
+    const { reporter } = this.context;
+    if (reporter === undefined || this.#reported) return;
+    this.#reported = true;
+    // Nothing was attempted, and whoever closes a validator closes its log as well.
+    if (error instanceof SecurityError && error.code === "closed") return;
+    try {
+      await reporter.report(this.#event(error));
+    } catch (cause) {
+      throw fileError("audit-unavailable", { error: cause, reason: String(cause) });
+    }
+  }
+
+  #reasonOf(error: unknown): string {
+    if (error instanceof SecurityError) return reasonOf(error);
+    return this.#isAbort(error) ? "aborted by the caller" : String(error);
+  }
+
+  #event(error: unknown): AuditEventInput {
+    const { principal } = this.options;
+    const refused = error instanceof SecurityError ? error : undefined;
+    return {
+      kind: `file.${this.kind}`,
+      outcome: error === undefined ? "success" : outcomeOf(refused),
+      resource: clip(this.resource),
+      durationMs: performance.now() - this.#startedMs,
+      ...(principal === undefined ? {} : { principal }),
+      ...(refused === undefined ? {} : { code: refused.code }),
+      ...(error === undefined ? {} : { reason: this.#reasonOf(error) }),
+      ...(this.details === undefined ? {} : { details: this.details }),
+    };
+  }
+}
+
+/**
+ * An argument that makes no sense; no client brought it. Deno makes a TypeError of EINVAL as well, whose
+ * message names canonical paths: only what has no code is a mistake.
+ */
+function isMistake(thrown: unknown): boolean {
+  return (thrown instanceof TypeError || thrown instanceof RangeError) && !("code" in thrown);
+}
+
+/**
+ * Runs an operation from beginning to end.
+ *
+ * Where nobody listens and a permit is free, a piece of work that does not wait is done without any
+ * detour (bench/files_bench.ts).
+ */
+export function run<T>(
+  context: FileContext,
+  kind: FileOperation,
+  input: string,
+  options: OperationOptions | undefined,
+  work: (operation: Operation) => T | Promise<T>,
+  settings: RunSettings<T> = {},
+): Promise<T> {
+  if (typeof input !== "string") return rejectInput();
+  const operation = new Operation(context, kind, input, options);
+  const { operations, rate } = context.limits;
+  if (context.reporter !== undefined || !operations.tryAcquire()) {
+    return runRecorded(operation, work, settings);
+  }
+  const leave = context.enter();
+  let waits = false;
+  const end = () => {
+    leave();
+    operations.release();
+  };
+  try {
+    operation.check();
+    rate.take();
+    const result = work(operation);
+    if (!(result instanceof Promise)) return Promise.resolve(result);
+    waits = true;
+    return result.catch((thrown) => {
+      throw operation.explain(thrown);
+    }).finally(end);
+  } catch (thrown) {
+    return Promise.reject(operation.explain(thrown));
+  } finally {
+    if (!waits) end();
+  }
+}
+
+/** The rejection of a path that is no string: a mistake of the caller's, not a client's. */
+export function rejectInput(): Promise<never> {
+  return Promise.reject(new TypeError("A path must be a string"));
+}
+
+async function runRecorded<T>(
+  operation: Operation,
+  work: (operation: Operation) => T | Promise<T>,
+  settings: RunSettings<T>,
+): Promise<T> {
+  let result: T;
+  try {
+    await operation.begin(settings.changes === true);
+    result = await operation.step(() => work(operation));
+  } catch (thrown) {
+    const error = operation.explain(thrown);
+    await operation.report(error);
+    throw error;
+  }
+  try {
+    await operation.report();
+  } catch (error) {
+    settings.discard?.(result);
+    throw error;
+  }
+  return result;
+}
+
+/** Codes that are not a refusal by policy; everything else is. */
+const OUTCOMES: ReadonlyMap<string, AuditOutcome> = new Map<FileErrorCode, AuditOutcome>([
+  ["not-found", "failure"],
+  ["already-exists", "failure"],
+  ["not-a-file", "failure"],
+  ["not-a-directory", "failure"],
+  ["directory-not-empty", "failure"],
+  ["symlink-loop", "failure"],
+  ["name-too-long", "failure"],
+  ["access-denied", "failure"],
+  ["not-utf8", "failure"],
+  ["no-space", "error"],
+  ["too-many-open-files", "error"],
+  ["io-error", "error"],
+  ["permission-missing", "error"],
+  ["protection-unavailable", "error"],
+  ["root-moved", "error"],
+  ["audit-unavailable", "error"],
+  ["closed", "error"],
+]);
+
+function outcomeOf(error: SecurityError | undefined): AuditOutcome {
+  if (error === undefined) return "failure";
+  return OUTCOMES.get(error.code) ?? "denied";
+}
+
+function clip(text: string): string {
+  return text.length > MAX_RESOURCE_LENGTH ? `${text.slice(0, MAX_RESOURCE_LENGTH)}…` : text;
+}

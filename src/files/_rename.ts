@@ -1,0 +1,124 @@
+/**
+ * Giving a file, a link or a directory another name.
+ *
+ * @module
+ */
+
+import type { ObjectInfo } from "./backends/backend.ts";
+import type { FileContext, OperationOptions } from "./_context.ts";
+import { checkName, exclusive, type Found, locateName, locked, type Target } from "./_change.ts";
+import { fileError } from "./_errors.ts";
+import { type Operation, rejectInput, run } from "./_operation.ts";
+import { isWithin } from "./_root_paths.ts";
+import { scan, type Scanned } from "./_scan.ts";
+
+/** Options of `rename()`. */
+export interface RenameOptions extends OperationOptions {
+  /** Replaces what is there: a file by a file, an empty directory by a directory. @default {false} */
+  readonly overwrite?: boolean;
+}
+
+/** Both names of a rename. */
+interface Names extends Found {
+  readonly from: Target;
+  readonly to: Target;
+}
+
+/** Renames a file, a link or a directory. */
+export function rename(
+  context: FileContext,
+  from: string,
+  to: string,
+  options: RenameOptions = {},
+): Promise<void> {
+  if (typeof to !== "string") return rejectInput();
+  const { overwrite = false } = options;
+  const find = () => findNames(context, from, to);
+  return run(context, "rename", from, options, async (operation) => {
+    await locked(operation, find, async (names) => {
+      operation.resource = names.from.path;
+      operation.details = { to: names.to.path };
+      const info = checkNames(context, names, overwrite);
+      if (info.type !== "directory" || names.from.root === names.to.root) return move(names);
+      await checkBelow(operation, names);
+      const again = find();
+      try {
+        if (again.from.path !== names.from.path || again.to.path !== names.to.path) {
+          throw fileError("not-found", { reason: `${names.from.path} was moved` });
+        }
+        checkNames(context, again, overwrite);
+        move(again);
+      } finally {
+        again.close();
+      }
+    });
+  }, { changes: true });
+}
+
+function findNames(context: FileContext, fromInput: string, toInput: string): Names {
+  const use = { change: true, replaces: true };
+  const from = locateName(context, fromInput, use);
+  try {
+    const to = locateName(context, toInput, use);
+    const close = () => {
+      from.parent.close();
+      to.parent.close();
+    };
+    return { from, to, locks: exclusive(from.path, to.path), close };
+  } catch (error) {
+    from.parent.close();
+    throw error;
+  }
+}
+
+/** Refuses a rename that the policy does not allow; what is renamed. */
+function checkNames(context: FileContext, { from, to }: Names, overwrite: boolean): ObjectInfo {
+  const info = from.existing;
+  if (info === undefined) throw fileError("not-found", { reason: from.path });
+  checkName(from, info);
+  if (to.existing !== undefined) {
+    if (!overwrite) throw fileError("already-exists", { reason: to.path });
+    checkName(to, to.existing);
+  }
+  if (info.type === "directory") {
+    if (to.path !== from.path && isWithin(from.path, to.path, context.platform)) {
+      throw fileError("path-invalid", { message: "A directory cannot be moved into itself" });
+    }
+    checkHolds(context, from);
+    // What lies below would come to lie where nobody may put anything.
+    checkHolds(context, to);
+  } else {
+    checkName(to, info);
+    if (from.root !== to.root && info.type === "file") {
+      to.root.policy.checkSize(info.size);
+      context.checkHardLinks(to.root, info, from.path);
+    }
+  }
+  return info;
+}
+
+function checkHolds(context: FileContext, { root, path }: Target): void {
+  if (!root.policy.holdsForbidden(context.below(root, path))) return;
+  throw fileError("path-forbidden", { reason: `a forbidden path lies below ${path}` });
+}
+
+/** Without an `await` since both were found. */
+function move({ from, to }: Names): void {
+  from.parent.rename(from.name, to.parent, to.name);
+}
+
+/** A directory that comes under the rules of another root must fit them with all that it holds. */
+async function checkBelow(operation: Operation, { from, to }: Names): Promise<void> {
+  const { context } = operation;
+  const { root } = to;
+  await scan(operation, from.path, ({ directory, entry, path }: Scanned) => {
+    const moved = to.path + path.slice(from.path.length);
+    root.policy.checkPath(context.below(root, moved));
+    if (entry.type === "directory") return;
+    root.policy.checkName(entry.name);
+    const info = directory.lookup(entry.name);
+    if (info?.type !== "file") return;
+    root.policy.checkSize(info.size);
+    context.checkHardLinks(root, info, path);
+  });
+}

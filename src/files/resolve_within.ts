@@ -1,0 +1,112 @@
+/**
+ * The lexical half of file security: {@linkcode resolveWithin} decides from the text alone.
+ *
+ * @module
+ */
+
+import { fileError } from "./_errors.ts";
+import { cleanPosixRoot, isCleanPosix, isCleanPosixRoot, relativePosix } from "./_posix_path.ts";
+import { cleanWindowsRoot, relativeWindows } from "./_windows_path.ts";
+
+/** Options of {@linkcode resolveWithin}. */
+export interface ResolveWithinOptions {
+  /** Whose rules hold; both can be asked for everywhere. @default {those of the system it runs on} */
+  readonly platform?: "posix" | "windows";
+}
+
+/**
+ * Resolves a path that a client wrote to an absolute path at or below a root, by its text alone.
+ *
+ * Nothing is repaired: the path is not decoded, trimmed, expanded or folded, and what the system would
+ * read as something else is refused. `.`, `..` and repeated separators are resolved in the text, so `a/../b`
+ * is `b` whatever `a` is, and climbing above the root is refused even when the path comes back in.
+ *
+ * It does NOT look at the disk: a symbolic link below the root may still lead out, which is what
+ * `FileSecurityValidator` is for.
+ *
+ * On POSIX a backslash, a control character and a device name are characters of a name. On Windows these are
+ * refused: `\\?\` and `\\.\` forms, `C:x`, device names with or without extension, `:` in a name,
+ * trailing dots and spaces, 8.3 short names, and characters that no name can have; case does not matter when an
+ * absolute path is compared to the root.
+ *
+ * @example
+ * ```ts
+ * import { resolveWithin, SecurityError } from "@bartizan/security";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const posix = { platform: "posix" } as const;
+ * assertEquals(resolveWithin("/srv/data", "notes/a.md", posix), "/srv/data/notes/a.md");
+ * assertThrows(() => resolveWithin("/srv/data", "../etc/passwd", posix), SecurityError);
+ * ```
+ *
+ * @param root Absolute path of the directory; cleaned when it is not written canonically.
+ * @param input What the client wrote, relative to the root or absolute.
+ * @param options Whose rules hold.
+ * @returns The absolute path; `input` itself when it is written canonically.
+ * @throws {SecurityError} `path-outside-root`, `name-too-long` (more than 4,095 bytes below the root on POSIX, 32,767
+ * code units anywhere), or `path-invalid` with the cause as `details.reason`.
+ * @throws {TypeError} If the root is not an absolute path.
+ */
+export function resolveWithin(
+  root: string,
+  input: string,
+  options: ResolveWithinOptions = {},
+): string {
+  const platform = options.platform ?? nativePlatform();
+  const top = cleanRoot(root, platform);
+  if (platform === "windows") {
+    const path = relativeWindows(top, input);
+    if (path === "") return top;
+    return (top.endsWith("\\") ? top : `${top}\\`) + path.replaceAll("/", "\\");
+  }
+  const prefix = top === "/" ? top : `${top}/`;
+  if (isCleanPosix(input, 0)) return prefix + input;
+  if (input.startsWith(prefix) && isCleanPosix(input, prefix.length)) return input;
+  const path = relativePosix(top, input);
+  return path === "" ? top : prefix + path;
+}
+
+/**
+ * The same decision, told from the root.
+ *
+ * @returns The path below the root with `/` between names; empty for the root itself.
+ */
+export function relativeWithin(
+  root: string,
+  input: string,
+  platform: "posix" | "windows",
+): string {
+  if (platform === "windows") return relativeWindows(cleanRoot(root, platform), input);
+  if (isCleanPosix(input, 0)) return input;
+  const top = cleanRoot(root, platform);
+  const from = top === "/" ? 1 : top.length + 1;
+  if (input.charCodeAt(from - 1) === 0x2f && input.startsWith(top) && isCleanPosix(input, from)) {
+    return input.slice(from);
+  }
+  return relativePosix(top, input);
+}
+
+/** The last root that was cleaned: a server resolves within one root again and again. */
+let last = { root: "/", platform: "posix", clean: "/" };
+
+function cleanRoot(root: string, platform: "posix" | "windows"): string {
+  if (root === last.root && platform === last.platform) return last.clean;
+  const clean = platform === "windows"
+    ? cleanWindowsRoot(root)
+    : isCleanPosixRoot(root)
+    ? root
+    : cleanPosixRoot(root);
+  last = { root, platform, clean };
+  return clean;
+}
+
+/** Whose rules the system follows that this runs on. */
+export function nativePlatform(): "posix" | "windows" {
+  const os = (globalThis as { Deno?: { build?: { os?: string } } }).Deno?.build?.os;
+  if (os !== undefined) return os === "windows" ? "windows" : "posix";
+  const node = (globalThis as { process?: { platform?: string } }).process?.platform;
+  if (node !== undefined) return node === "win32" ? "windows" : "posix";
+  throw fileError("protection-unavailable", {
+    message: "This runtime does not tell its platform; pass `platform`",
+  });
+}
