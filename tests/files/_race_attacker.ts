@@ -1,10 +1,12 @@
 /**
  * The attacker: exchanges both pairs of a tree in a tight loop until its input ends, and says how often.
  *
- * Arguments: the root, the directory outside, and `exchange` for one system call that leaves no gap
- * (renameat2 through FFI), or `rename` for three renames, where there is no such call.
+ * Arguments: the root, the directory outside, and {@linkcode RaceWay}. Exchanging is one system call, which
+ * leaves no gap, through FFI; where it cannot be had, three renames do.
  */
 import { build, isWhole, type Pair, PAIRS } from "./_race_tree.ts";
+
+import type { RaceWay } from "./race.ts";
 
 const [root = "", outside = "", way = ""] = Deno.args;
 const tree = { root, outside };
@@ -43,8 +45,6 @@ const byRename: Exchange = ({ names }) => {
   }
 };
 
-const exchange = way === "exchange" ? byExchange() : byRename;
-
 /** Keeps the state for a random time up to `longestMs`. */
 function pause(longestMs: number): void {
   const until = performance.now() + Math.random() * longestMs;
@@ -59,10 +59,22 @@ function repair(pair: Pair): void {
   }
 }
 
-for (const pair of PAIRS) {
-  build(tree, pair);
-  if (!exchange(pair)) throw new Error(`Cannot exchange ${pair.names} by ${way}`);
+/** The way that is asked for, if it works here. */
+function choose(): { used: RaceWay; exchange: Exchange } {
+  if (way !== "rename") {
+    try {
+      const exchange = byExchange();
+      if (PAIRS.every(exchange)) return { used: "exchange", exchange };
+    } catch {
+      // Another C library than glibc.
+    }
+  }
+  return { used: "rename", exchange: byRename };
 }
+
+for (const pair of PAIRS) build(tree, pair);
+const { used, exchange } = choose();
+if (!PAIRS.every(exchange)) throw new Error("Names cannot be exchanged here");
 // Only now there is something to race against.
 console.log("ready");
 
@@ -71,7 +83,7 @@ const stop = Deno.stdin.read(new Uint8Array(1)).then(() => stopped = true);
 
 /** Some operations take one step, some many: none of them fits every rhythm, so there are several. */
 const RHYTHMS_MS = [0, 0.02, 0, 0.1, 0, 0.4, 2];
-const BATCH_MS = 20;
+const BATCH_MS = 5;
 /** How often it is looked whether the victim has replaced or removed something. */
 const LOOK_EVERY = 8;
 
@@ -93,4 +105,4 @@ for (let batch = 0; !stopped; batch++) {
   await new Promise((resolve) => setTimeout(resolve, 0));
 }
 await stop;
-console.log(JSON.stringify({ exchanges, ms }));
+console.log(JSON.stringify({ way: used, exchanges, ms }));

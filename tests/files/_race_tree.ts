@@ -11,7 +11,7 @@ export const INSIDE = "inside";
 /** What files outside hold; whoever shows it, or knows how long it is, has been outside. */
 export const SECRET: string = "SECRET-".padEnd(4_099, "4099");
 
-/** A name that is only in the directory outside. */
+/** A name that is only in the directories outside. */
 export const ONLY_OUTSIDE = "only-outside";
 
 /** Where everything is. */
@@ -88,7 +88,13 @@ const FILE_MODE = 0o640;
 
 /** In the order in which they are built; the times are set in the reverse one. */
 const OUTSIDE_DIRECTORIES = ["", "/sub"] as const;
-const OUTSIDE_FILES = ["/f", "/secret", `/${ONLY_OUTSIDE}`, "/sub/f"] as const;
+const OUTSIDE_FILES = [
+  "/f",
+  "/secret",
+  `/${ONLY_OUTSIDE}`,
+  "/sub/f",
+  `/sub/${ONLY_OUTSIDE}`,
+] as const;
 
 /**
  * Watches the directory outside. Every change shows in a time: that of a directory when a name comes or

@@ -4,6 +4,7 @@
  */
 import { fromFileUrl } from "@std/path/from-file-url";
 import type { Protection } from "../../src/files/backends/backend.ts";
+import type { RaceTree } from "./_race_tree.ts";
 import type { VictimOptions } from "./_race_victim.ts";
 
 /** What is attacked: one of the three ways, or the one that everybody takes. */
@@ -31,6 +32,8 @@ export interface RaceRow {
 /** What came of a race. */
 export interface RaceReport {
   readonly rows: readonly RaceRow[];
+  /** How names were exchanged. */
+  readonly way: RaceWay;
   readonly exchanges: number;
   readonly exchangesPerSecond: number;
 }
@@ -42,8 +45,15 @@ export interface RaceOptions {
   readonly attempts: number;
   /** Goes on to the next operation after the first escape. @default {false} */
   readonly untilEscape?: boolean;
-  /** @default {"exchange"} */
+  /** How names are exchanged; by renames in any case where there is nothing better. @default {"exchange"} */
   readonly way?: RaceWay;
+}
+
+/** What the attacker says in the end. */
+interface Attack {
+  readonly way: RaceWay;
+  readonly exchanges: number;
+  readonly ms: number;
 }
 
 const here = (name: string): string => fromFileUrl(new URL(name, import.meta.url));
@@ -60,7 +70,10 @@ function deno(flags: readonly string[], script: string, args: readonly string[])
 }
 
 /** Starts the attacker; when this resolves, names are being exchanged. */
-async function startAttacker(root: string, outside: string, way: RaceWay) {
+async function startAttacker(
+  { root, outside }: RaceTree,
+  way: RaceWay,
+): Promise<{ stop: () => Promise<Attack> }> {
   const flags = ["--allow-read", "--allow-write", "--allow-ffi"];
   const process = new Deno.Command("deno", {
     args: deno(flags, "_race_attacker.ts", [root, outside, way]),
@@ -78,7 +91,7 @@ async function startAttacker(root: string, outside: string, way: RaceWay) {
     }
   };
   await until(() => output.includes("\n"));
-  const stop = async (): Promise<{ exchanges: number; ms: number }> => {
+  const stop = async (): Promise<Attack> => {
     await process.stdin.close();
     await until(() => false);
     const { success } = await process.status;
@@ -110,17 +123,18 @@ export async function runRace(options: RaceOptions): Promise<RaceReport> {
   const tree = { root: `${folder}/ROOT`, outside: `${folder}/OUTSIDE` };
   try {
     await Deno.mkdir(tree.root);
-    const attacker = await startAttacker(tree.root, tree.outside, way);
-    let rows: RaceRow[] = [];
-    let speed = { exchanges: 0, ms: 1 };
+    const attacker = await startAttacker(tree, way);
+    let rows: RaceRow[];
     try {
       const flags = flagsOf(protection, folder);
       rows = await runVictim({ tree, protection, attempts, untilEscape }, flags);
-    } finally {
-      speed = await attacker.stop();
+    } catch (error) {
+      await attacker.stop();
+      throw error;
     }
-    const exchangesPerSecond = Math.round(speed.exchanges / speed.ms * 1000);
-    return { rows, exchanges: speed.exchanges, exchangesPerSecond };
+    const attack = await attacker.stop();
+    const exchangesPerSecond = Math.round(attack.exchanges / attack.ms * 1000);
+    return { rows, way: attack.way, exchanges: attack.exchanges, exchangesPerSecond };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -66,7 +66,8 @@ const ENTRY_TYPES: ReadonlyMap<number, ObjectType> = new Map([
 const UNKNOWN_ENTRY = 0;
 const HEADER_BYTES = 19;
 
-const decoder = new TextDecoder();
+// A name that begins with U+FEFF is another name than the one without it.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A directory that is held open for as long as it is a root. */
 export class KernelRoot implements BackendRoot {

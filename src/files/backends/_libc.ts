@@ -126,7 +126,8 @@ export class Libc {
   readonly #other = new CString();
   readonly #digits = new Uint8Array(12);
   readonly #empty = new Uint8Array(1);
-  readonly #decoder = new TextDecoder();
+  // A name that begins with U+FEFF is another name than the one without it.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** /proc/self/fd, so that a handle is one name to look up instead of four. */
   #handles = -1;
   #users = 1;

@@ -1,0 +1,63 @@
+import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { NEVER_CAUGHT } from "./_race_operations.ts";
+import { type RaceRow, type RaceWay, runRace, whyNoRace } from "./race.ts";
+
+const reason = whyNoRace();
+if (reason !== undefined) console.log(`skipped: the race (${reason})`);
+const ignore = reason !== undefined;
+
+/** Of each operation; all together are more than 20,000. */
+const ATTEMPTS = 480;
+
+/** More than any control took: one in ten or so is caught. */
+const CONTROL_ATTEMPTS = 20_000;
+
+/** What a name that comes, goes and changes its place may be refused with. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "path-outside-root",
+  "not-found",
+  "already-exists",
+  "not-a-file",
+  "not-a-directory",
+  "directory-not-empty",
+  "root-moved",
+]);
+
+const title = ({ operation, where }: RaceRow): string => `${operation} ${where}`;
+const sum = (rows: readonly RaceRow[], of: (row: RaceRow) => number): number =>
+  rows.reduce((total, row) => total + of(row), 0);
+
+for (const protection of ["fd-verified", "kernel"] as const) {
+  Deno.test({
+    name: `${protection} lets nothing in or out while names are exchanged under it`,
+    ignore,
+    fn: async () => {
+      const { rows } = await runRace({ protection, attempts: ATTEMPTS });
+
+      assertEquals(rows.filter(({ escapes }) => escapes > 0), []);
+      assertGreaterOrEqual(sum(rows, ({ attempts }) => attempts), 20_000);
+      // It was a race: every operation found the one state and, unless it minds neither, the other.
+      const oneSided = rows.filter((row) =>
+        row.done === 0 || (!NEVER_CAUGHT.has(title(row)) && row.done === row.attempts)
+      );
+      assertEquals(oneSided.filter(({ operation }) => operation !== "walk"), []);
+      const faults = rows.filter(({ codes }) => Object.keys(codes).some((c) => !REFUSALS.has(c)));
+      assertEquals(faults, []);
+    },
+  });
+}
+
+for (const way of ["exchange", "rename"] as const satisfies readonly RaceWay[]) {
+  Deno.test({
+    name: `the same race catches the naive way in every operation, names exchanged by ${way}`,
+    ignore,
+    fn: async () => {
+      const { rows } = await runRace({
+        ...{ protection: "naive", way, untilEscape: true, attempts: CONTROL_ATTEMPTS },
+      });
+      const racing = rows.filter((row) => !NEVER_CAUGHT.has(title(row)));
+      assertGreater(racing.length, 0);
+      assertEquals(racing.filter(({ escapes }) => escapes === 0), []);
+    },
+  });
+}
