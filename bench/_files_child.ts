@@ -10,6 +10,7 @@ import { FileSecurityValidator, resolveWithin } from "@bartizan/security";
 import { openat2 } from "../src/files/openat2.ts";
 import { openBestEffort } from "../src/files/backends/best_effort.ts";
 import nodePath from "node:path";
+import { closeSync, openSync } from "node:fs";
 import nodeFs from "node:fs/promises";
 
 /** One line of a table. */
@@ -32,6 +33,7 @@ interface Contender {
   readonly run: () => unknown;
 }
 
+const FLOOR = "no check: O_PATH open, its name, close";
 const ROUNDS = 61;
 const DEPTHS = [3, 10, 30] as const;
 
@@ -77,6 +79,22 @@ function build(root: string): void {
   }
 }
 
+/** What nobody who asks the kernel where a handle lies can do without: three calls, and not one check. */
+function openFloor(root: string): { run: (path: string) => string; close: () => void } {
+  const flags = 0o12000000; // O_PATH, O_CLOEXEC
+  const handle = openSync(root, flags, 0);
+  const top = `/proc/${Deno.pid}/fd/${handle}`;
+  return {
+    run: (path) => {
+      const number = openSync(top + path.slice(root.length), flags, 0);
+      const name = Deno.readLinkSync(`/proc/${Deno.pid}/fd/${number}`);
+      closeSync(number);
+      return name;
+    },
+    close: () => closeSync(handle),
+  };
+}
+
 interface McpServer {
   setAllowedDirectories(directories: readonly string[]): void;
   validatePath(path: string): Promise<string>;
@@ -102,6 +120,7 @@ async function main(root: string, mcpAddress: string | undefined): Promise<reado
   const fdAudited = await FileSecurityValidator.open({ roots, protection: "fd-verified", audit });
   const kernel = await FileSecurityValidator.open({ roots, backend: openat2() });
   const best = await FileSecurityValidator.open({ roots, backend: openBestEffort });
+  const floor = openFloor(root);
   const tables: Table[] = [];
 
   {
@@ -136,6 +155,7 @@ async function main(root: string, mcpAddress: string | undefined): Promise<reado
         validate("fd-verified, audited", fdAudited),
         validate("openat2", kernel),
         validate("best-effort", best),
+        { name: FLOOR, calls, run: () => floor.run(path) },
         ...(mcp === undefined
           ? []
           : [{ name: "MCP server's validatePath", calls, run: () => mcp.validatePath(path) }]),
@@ -191,6 +211,7 @@ async function main(root: string, mcpAddress: string | undefined): Promise<reado
     );
   }
 
+  floor.close();
   for (const files of [fd, fdAudited, kernel, best]) await files.close();
   if (events === 0) throw new Error("nothing was audited");
   return tables;
@@ -207,10 +228,12 @@ async function heap(root: string): Promise<readonly Table[]> {
   const fd = await FileSecurityValidator.open({ roots, protection: "fd-verified" });
   const fdAudited = await FileSecurityValidator.open({ roots, protection: "fd-verified", audit });
   const kernel = await FileSecurityValidator.open({ roots, backend: openat2() });
+  const floor = openFloor(root);
   for (
     const [name, run] of [
       ["nothing but a promise", () => Promise.resolve(path)],
       ["Deno.realPathSync", () => Deno.realPathSync(path)],
+      [FLOOR, () => floor.run(path)],
       ["fd-verified", () => fd.validate(path)],
       ["fd-verified, audited", () => fdAudited.validate(path)],
       ["openat2", () => kernel.validate(path)],
@@ -230,6 +253,7 @@ async function heap(root: string): Promise<readonly Table[]> {
     }
     rows.push({ name, value: median(samples) });
   }
+  floor.close();
   for (const files of [fd, fdAudited, kernel]) await files.close();
   return [{ title: "heap per validate of canonical input, bytes", rows }];
 }

@@ -10,8 +10,8 @@ import { fileError } from "./_errors.ts";
 /** Code units that are never more than PATH_MAX bytes in UTF-8, so that nobody has to count. */
 export const SHORT_PATH = 1365;
 
-/** No system takes a longer path; what is longer is not even looked at. */
-const MAX_PATH_LENGTH = 32_767;
+/** No system takes a longer path, in code units; what is longer is not even looked at. */
+export const MAX_PATH_LENGTH = 32_767;
 
 /** Why a path is not valid, as `details.reason` of the error. */
 export type PathFault =

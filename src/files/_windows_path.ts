@@ -10,7 +10,7 @@
  */
 
 import { fileError } from "./_errors.ts";
-import { checkText, invalidPath } from "./_path_text.ts";
+import { checkText, invalidPath, MAX_PATH_LENGTH, type PathFault } from "./_path_text.ts";
 
 const SEPARATORS = /[\\/]/;
 
@@ -26,8 +26,19 @@ const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[1-9¹²³]|lpt[1-9¹²�
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const INVALID = /[\x00-\x1f<>"|?*]/;
 
+/** Win32 drops them: `secret.txt. ` opens secret.txt, and `.. ` climbs. */
+const DROPPED = /[. ]$/;
+
 /** `PROGRA~1` is `Program Files`: an alias that no list of names knows. */
 const SHORT_NAME = /^[^.]{0,6}~[0-9]{1,6}(?:\.[^.]{0,3})?$/;
+
+/** Printable ASCII that neither ends a name, nor is forbidden in one, nor stands in a short name. */
+const PLAIN = String.raw`!#-)+,\-0-9;=@A-Z[\]^_\x60a-z{}`;
+
+/** A name that is what it looks like; `nul.md` and what else begins like a device is for the careful way. */
+const NAME = `(?!(?:con|prn|aux|nul|com|lpt)(?![a-hj-np-z]))[${PLAIN} .]*[${PLAIN}]`;
+
+const CLEAN = new RegExp(String.raw`${NAME}(?:\\${NAME})*$`, "iy");
 
 interface Split {
   /** `C:\` or `\\server\share`; empty for a relative path. */
@@ -35,12 +46,30 @@ interface Split {
   readonly names: readonly string[];
 }
 
+/**
+ * Whether the rest of a path is what the careful way would make of it: plain names with one `\` between them.
+ *
+ * It makes nothing, and may say no to what the careful way accepts (other alphabets, `~`, `coming.md`), never
+ * yes to what that refuses or changes; the tests compare the two.
+ */
+export function isCleanWindows(path: string, from: number): boolean {
+  if (path.length > MAX_PATH_LENGTH) return false;
+  CLEAN.lastIndex = from;
+  return CLEAN.test(path);
+}
+
 /** A root as it will be written in every result. */
 export function cleanWindowsRoot(root: string): string {
   // What realPath returns on Windows may carry the verbatim prefix; a root is the operator's word.
   const plain = root.replace(/^\\\\\?\\UNC\\/i, "\\\\").replace(/^\\\\\?\\(?=[A-Za-z]:\\)/, "");
   const { top, names } = split(plain);
-  if (top === "") throw new TypeError("Cannot resolve within a root that is not an absolute path");
+  if (top === "" || NAMESPACE.test(plain)) {
+    throw new TypeError("Cannot resolve within a root that is not an absolute path");
+  }
+  const isFaulty = (name: string) => (faultOf(name) ?? "short-name") !== "short-name";
+  if (!root.isWellFormed() || INVALID.test(top) || DROPPED.test(top) || names.some(isFaulty)) {
+    throw new TypeError("Cannot resolve within a root with a name that Windows would change");
+  }
   return join(top, clean(names, true));
 }
 
@@ -60,14 +89,25 @@ export function relativeWindows(root: string, input: string): string {
     return path.join("/");
   }
   const path = clean(names, true);
-  const full = join(top, path);
-  const prefix = root.endsWith("\\") ? root : `${root}\\`;
-  const [fullFolded, rootFolded] = [full.toLowerCase(), prefix.toLowerCase()];
-  if (fullFolded !== root.toLowerCase() && !fullFolded.startsWith(rootFolded)) {
-    throw fileError("path-outside-root");
-  }
-  names.forEach(checkName);
-  return full.slice(prefix.length).replaceAll("\\", "/");
+  const base = split(root);
+  const rootNames = clean(base.names, true);
+  const begins = (names: readonly string[]) =>
+    rootNames.every((name, at) => isSame(name, names[at]));
+  if (!isSame(base.top, top) || !begins(path)) throw fileError("path-outside-root");
+  // A root's own names are the operator's: the temporary directory may be below `C:\Users\RUNNER~1`.
+  names.slice(begins(names) ? rootNames.length : 0).forEach(checkName);
+  return path.slice(rootNames.length).join("/");
+}
+
+/**
+ * Whether Windows takes two names of a root for one.
+ *
+ * It folds one character to one; the full Unicode folding of either direction alone would also take the
+ * Kelvin sign for a `k` or `\u017f` for an `s`, which are other names on the disk.
+ */
+function isSame(name: string, other: string | undefined): boolean {
+  return name === other || (other !== undefined && name.toLowerCase() === other.toLowerCase() &&
+    name.toUpperCase() === other.toUpperCase());
 }
 
 function split(path: string): Split {
@@ -95,12 +135,18 @@ function clean(names: readonly string[], absolute: boolean): string[] {
 }
 
 function checkName(name: string): void {
-  if (name === "" || name === "." || name === "..") return;
-  if (DEVICE.test(name.replace(/[.:].*$/s, "").trimEnd())) throw invalidPath("device-name");
+  const fault = faultOf(name);
+  if (fault !== undefined) throw invalidPath(fault);
+}
+
+/** What Win32 would not take as it is written. */
+function faultOf(name: string): PathFault | undefined {
+  if (name === "" || name === "." || name === "..") return undefined;
+  if (DEVICE.test(name.replace(/[.:].*$/s, "").trimEnd())) return "device-name";
   // `a.txt:hidden` is another stream of a.txt, and `a.txt::$DATA` is a.txt by another name.
-  if (name.includes(":")) throw invalidPath("colon");
-  if (INVALID.test(name)) throw invalidPath("invalid-char");
-  // Win32 drops them: `secret.txt. ` opens secret.txt, and `.. ` climbs.
-  if (/[. ]$/.test(name)) throw invalidPath("trailing-dot-space");
-  if (SHORT_NAME.test(name)) throw invalidPath("short-name");
+  if (name.includes(":")) return "colon";
+  if (INVALID.test(name)) return "invalid-char";
+  if (DROPPED.test(name)) return "trailing-dot-space";
+  if (SHORT_NAME.test(name)) return "short-name";
+  return undefined;
 }

@@ -5,8 +5,8 @@
  */
 
 import { fileError } from "./_errors.ts";
-import { cleanPosixRoot, isCleanPosix, isCleanPosixRoot, relativePosix } from "./_posix_path.ts";
-import { cleanWindowsRoot, relativeWindows } from "./_windows_path.ts";
+import { cleanPosixRoot, isCleanPosix, relativePosix } from "./_posix_path.ts";
+import { cleanWindowsRoot, isCleanWindows, relativeWindows } from "./_windows_path.ts";
 
 /** Options of {@linkcode resolveWithin}. */
 export interface ResolveWithinOptions {
@@ -19,7 +19,8 @@ export interface ResolveWithinOptions {
  *
  * Nothing is repaired: the path is not decoded, trimmed, expanded or folded, and what the system would
  * read as something else is refused. `.`, `..` and repeated separators are resolved in the text, so `a/../b`
- * is `b` whatever `a` is, and climbing above the root is refused even when the path comes back in.
+ * is `b` whatever `a` is, and a relative path that climbs above the root is refused even when it comes back in.
+ * An absolute path may be spelled in any way that leads to the root or below it.
  *
  * It does NOT look at the disk: a symbolic link below the root may still lead out, which is what
  * `FileSecurityValidator` is for.
@@ -45,7 +46,8 @@ export interface ResolveWithinOptions {
  * @returns The absolute path; `input` itself when it is written canonically.
  * @throws {SecurityError} `path-outside-root`, `name-too-long` (more than 4,095 bytes below the root on POSIX, 32,767
  * code units anywhere), or `path-invalid` with the cause as `details.reason`.
- * @throws {TypeError} If the root is not an absolute path.
+ * @throws {TypeError} If the root is not an absolute path, or has a NUL, a lone surrogate, or on Windows a name that
+ * the system would change.
  */
 export function resolveWithin(
   root: string,
@@ -53,15 +55,13 @@ export function resolveWithin(
   options: ResolveWithinOptions = {},
 ): string {
   const platform = options.platform ?? nativePlatform();
-  const top = cleanRoot(root, platform);
+  const { top, prefix } = cleanRoot(root, platform);
+  if (isClean(input, 0, platform)) return prefix + input;
+  if (input.startsWith(prefix) && isClean(input, prefix.length, platform)) return input;
   if (platform === "windows") {
     const path = relativeWindows(top, input);
-    if (path === "") return top;
-    return (top.endsWith("\\") ? top : `${top}\\`) + path.replaceAll("/", "\\");
+    return path === "" ? top : prefix + path.replaceAll("/", "\\");
   }
-  const prefix = top === "/" ? top : `${top}/`;
-  if (isCleanPosix(input, 0)) return prefix + input;
-  if (input.startsWith(prefix) && isCleanPosix(input, prefix.length)) return input;
   const path = relativePosix(top, input);
   return path === "" ? top : prefix + path;
 }
@@ -76,28 +76,34 @@ export function relativeWithin(
   input: string,
   platform: "posix" | "windows",
 ): string {
-  if (platform === "windows") return relativeWindows(cleanRoot(root, platform), input);
+  if (platform === "windows") {
+    const { top } = cleanRoot(root, platform);
+    return isCleanWindows(input, 0) ? input.replaceAll("\\", "/") : relativeWindows(top, input);
+  }
   if (isCleanPosix(input, 0)) return input;
-  const top = cleanRoot(root, platform);
-  const from = top === "/" ? 1 : top.length + 1;
-  if (input.charCodeAt(from - 1) === 0x2f && input.startsWith(top) && isCleanPosix(input, from)) {
-    return input.slice(from);
+  const { top, prefix } = cleanRoot(root, platform);
+  if (input.startsWith(prefix) && isCleanPosix(input, prefix.length)) {
+    return input.slice(prefix.length);
   }
   return relativePosix(top, input);
 }
 
-/** The last root that was cleaned: a server resolves within one root again and again. */
-let last = { root: "/", platform: "posix", clean: "/" };
+function isClean(path: string, from: number, platform: "posix" | "windows"): boolean {
+  return platform === "windows" ? isCleanWindows(path, from) : isCleanPosix(path, from);
+}
 
-function cleanRoot(root: string, platform: "posix" | "windows"): string {
-  if (root === last.root && platform === last.platform) return last.clean;
-  const clean = platform === "windows"
-    ? cleanWindowsRoot(root)
-    : isCleanPosixRoot(root)
-    ? root
-    : cleanPosixRoot(root);
-  last = { root, platform, clean };
-  return clean;
+/** The last root that was cleaned: a server resolves within one root again and again. */
+let last = { root: "/", platform: "posix", top: "/", prefix: "/" };
+
+function cleanRoot(
+  root: string,
+  platform: "posix" | "windows",
+): { readonly top: string; readonly prefix: string } {
+  if (root === last.root && platform === last.platform) return last;
+  const top = platform === "windows" ? cleanWindowsRoot(root) : cleanPosixRoot(root);
+  const separator = platform === "windows" ? "\\" : "/";
+  last = { root, platform, top, prefix: top.endsWith(separator) ? top : top + separator };
+  return last;
 }
 
 /** Whose rules the system follows that this runs on. */

@@ -54,11 +54,14 @@ export function pathFromUrlPathname(pathname: string): string {
  * @param options Whose rules hold.
  * @returns The absolute path, still to be resolved within a root.
  * @throws {SecurityError} `path-invalid`, with `details.reason` `scheme`, `host` (POSIX only; a share on
- * Windows), `query`, `malformed-percent`, `encoded-separator`, `nul`, or `not-absolute`.
+ * Windows), `query`, `ill-formed`, `malformed-percent`, `encoded-separator`, `nul`, or `not-absolute`.
  */
 export function pathFromFileUrl(url: string | URL, options: ResolveWithinOptions = {}): string {
   const platform = options.platform ?? nativePlatform();
-  const parsed = URL.parse(String(url));
+  const text = String(url);
+  // The URL standard would make U+FFFD of it: two inputs, one file.
+  if (!text.isWellFormed()) throw invalidPath("ill-formed");
+  const parsed = URL.parse(text);
   if (parsed === null || parsed.protocol !== "file:") throw invalidPath("scheme");
   if (parsed.search !== "" || parsed.hash !== "") throw invalidPath("query");
   const path = decodeOnce(parsed.pathname);

@@ -13,12 +13,10 @@ export interface Attack {
   /** The operations of Deno's own API that touch something outside by it; with the others it is harmless. */
   readonly reaches: readonly OperationName[];
   /**
-   * The last component is a link, so that an operation on the name itself (removing, renaming, replacing)
-   * stays inside, and may be done.
+   * The last component is a link, so that an operation on the name itself (removing, renaming) stays
+   * inside, and is done.
    */
   readonly onLink?: boolean;
-  /** There is nothing outside yet, so that `not-found` is as good an answer to a reader. */
-  readonly absent?: boolean;
 }
 
 /** What reaches a file whose directory is reached. */
@@ -72,7 +70,7 @@ type Line = readonly [name: string, tree: readonly string[], input: string];
 function attacks(
   reaches: readonly OperationName[],
   lines: readonly Line[],
-  more: { readonly onLink?: boolean; readonly absent?: boolean } = {},
+  more: { readonly onLink?: boolean } = {},
 ): Attack[] {
   return lines.map(([name, tree, input]) => ({ name, tree, input, reaches, ...more }));
 }
@@ -143,14 +141,14 @@ export const ATTACKS: readonly Attack[] = [
     ["a new name below a link", ["d => ../OUTSIDE"], "d/new"],
     ["a new name deep below a link", ["d => ../OUTSIDE"], "d/dir/new"],
     ["a new name below a chain", ["d => e", "e => $OUTSIDE/hollow"], "d/new"],
-  ], { absent: true }),
+  ]),
   ...attacks(["mkdir with parents"], [
     ["new parents below a link", ["d => ../OUTSIDE"], "d/a/b/c"],
     ["new parents by dotdot", [], "../OUTSIDE/a/b/c"],
-  ], { absent: true }),
+  ]),
   ...attacks(NEW_LINKED, [
     ["a link to what is not there yet", ["l => ../OUTSIDE/new"], "l"],
     ["a link to what is not there yet, absolute target", ["l => $OUTSIDE/new"], "l"],
     ["a chain to what is not there yet", ["l => m", "m => ../OUTSIDE/new"], "l"],
-  ], { onLink: true, absent: true }),
+  ], { onLink: true }),
 ];

@@ -4,8 +4,7 @@
  * Arguments: the root, the directory outside, and {@linkcode RaceWay}. Exchanging is one system call, which
  * leaves no gap, through FFI; where it cannot be had, three renames do.
  */
-import { build, isWhole, type Pair, PAIRS } from "./_race_tree.ts";
-
+import { build, clear, isWhole, type Pair, PAIRS } from "./_race_tree.ts";
 import type { RaceWay } from "./race.ts";
 
 const [root = "", outside = "", way = ""] = Deno.args;
@@ -41,6 +40,7 @@ const byRename: Exchange = ({ names }) => {
     Deno.renameSync(between, b);
     return true;
   } catch {
+    clear(between);
     return false;
   }
 };

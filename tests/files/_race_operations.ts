@@ -33,6 +33,11 @@ export const NEVER_CAUGHT: ReadonlySet<string> = new Set([
   "rename to at the end",
 ]);
 
+/** What an operation is called, with where it is attacked. */
+export function titleOf({ name, where }: Pick<RacedOperation, "name" | "where">): string {
+  return `${name} ${where}`;
+}
+
 const bytes = new TextEncoder().encode(INSIDE);
 const write = (path: string) => (files: Raced): Promise<unknown> => files.writeFile(path, bytes);
 

@@ -50,7 +50,8 @@ export function lookup(path: string): Deno.FileInfo | undefined {
   }
 }
 
-function clear(path: string): void {
+/** Removes whatever is there. */
+export function clear(path: string): void {
   try {
     Deno.removeSync(path, { recursive: true });
   } catch (error) {

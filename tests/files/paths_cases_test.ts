@@ -35,14 +35,14 @@ const CHOICES: Readonly<Record<string, "expected" | "alt">> = {
   "root-alias": "expected", // either spelling of a root
 };
 
-/** The codes that stand for the reasons. A target that is not there proves no escape. */
+/** The codes that stand for the reasons. */
 const CODES: Readonly<Record<string, RegExp>> = {
-  escape: /^(path-outside-root|not-found)$/,
+  escape: /^path-outside-root$/,
   forbidden: /^path-forbidden$/,
   extension: /^extension-denied$/,
   loop: /^symlink-loop$/,
   name_too_long: /^name-too-long$/,
-  not_a_directory: /^not-(a-directory|found)$/,
+  not_a_directory: /^not-a-directory$/,
   not_regular: /^special-file$/,
   root_op: /^root-operation$/,
 };

@@ -15,7 +15,7 @@ export type RaceWay = "exchange" | "rename";
 
 /** What came of one operation. */
 export interface RaceRow {
-  readonly operation: string;
+  readonly name: string;
   /** Whether a directory on the way was exchanged, or what the path itself names. */
   readonly where: "on the way" | "at the end";
   readonly attempts: number;
@@ -43,7 +43,7 @@ export interface RaceOptions {
   readonly protection: RaceProtection;
   /** Most attempts of each operation. */
   readonly attempts: number;
-  /** Goes on to the next operation after the first escape. @default {false} */
+  /** Ends each operation at its first escape, and leaves out those without any. @default {false} */
   readonly untilEscape?: boolean;
   /** How names are exchanged; by renames in any case where there is nothing better. @default {"exchange"} */
   readonly way?: RaceWay;

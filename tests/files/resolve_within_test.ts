@@ -1,0 +1,494 @@
+import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { posix as nodePosix, win32 as nodeWindows } from "node:path";
+import { resolveWithin, SecurityError } from "@bartizan/security";
+import { isCleanPosix, relativePosix } from "../../src/files/_posix_path.ts";
+import {
+  cleanWindowsRoot,
+  isCleanWindows,
+  relativeWindows,
+} from "../../src/files/_windows_path.ts";
+import { nativePlatform, relativeWithin } from "../../src/files/resolve_within.ts";
+
+type Platform = "posix" | "windows";
+
+/** What a path resolves to, or the code and the reason of the refusal. */
+function outcome(root: string, input: string, platform: Platform): string {
+  try {
+    return resolveWithin(root, input, { platform });
+  } catch (error) {
+    assertInstanceOf(error, SecurityError, String(error));
+    const { reason } = error.details;
+    return reason === undefined ? error.code : `${error.code}: ${reason}`;
+  }
+}
+
+type Row = readonly [root: string, input: string, outcome: string];
+
+const POSIX: readonly Row[] = [
+  // Written canonically.
+  ["/srv/data", "a", "/srv/data/a"],
+  ["/srv/data", "a/b.txt", "/srv/data/a/b.txt"],
+  ["/srv/data", "/srv/data/a", "/srv/data/a"],
+  ["/srv/data", "/srv/data", "/srv/data"],
+  // Another spelling.
+  ["/srv/data", ".", "/srv/data"],
+  ["/srv/data", "./a//b/.", "/srv/data/a/b"],
+  ["/srv/data", "a/../t", "/srv/data/t"],
+  ["/srv/data", "a/..", "/srv/data"],
+  ["/srv/data", "a/", "/srv/data/a"],
+  ["/srv/data", "//srv///data/./a", "/srv/data/a"],
+  ["/srv/data", "/srv/x/../data/a", "/srv/data/a"],
+  ["/srv/data", "/srv/data/../data/a", "/srv/data/a"],
+  ["/srv/data", "/../srv/data/a", "/srv/data/a"],
+  // Names that are nothing but names.
+  ["/srv/data", "...", "/srv/data/..."],
+  ["/srv/data", "..a/b..", "/srv/data/..a/b.."],
+  ["/srv/data", ".a", "/srv/data/.a"],
+  ["/srv/data", "..\\..\\etc", "/srv/data/..\\..\\etc"],
+  ["/srv/data", "C:\\x", "/srv/data/C:\\x"],
+  ["/srv/data", "%2e%2e/etc", "/srv/data/%2e%2e/etc"],
+  ["/srv/data", "~/x", "/srv/data/~/x"],
+  ["/srv/data", "\n\x7f\u200b\ufeff", "/srv/data/\n\x7f\u200b\ufeff"],
+  ["/srv/data", " a ", "/srv/data/ a "],
+  ["/srv/data", "e\u0301\u{1f600}", "/srv/data/e\u0301\u{1f600}"],
+  ["/srv/data", "nul", "/srv/data/nul"],
+  // Out of the root.
+  ["/srv/data", "..", "path-outside-root"],
+  ["/srv/data", "../data/a", "path-outside-root"],
+  ["/srv/data", "a/../../data/a", "path-outside-root"],
+  ["/srv/data", "a/../..", "path-outside-root"],
+  ["/srv/data", "/", "path-outside-root"],
+  ["/srv/data", "/srv", "path-outside-root"],
+  ["/srv/data", "/srv/data/..", "path-outside-root"],
+  ["/srv/data", "/srv/data2", "path-outside-root"],
+  ["/srv/data", "/srv/data/../data2/a", "path-outside-root"],
+  ["/srv/data", "/SRV/data/a", "path-outside-root"],
+  // Not valid.
+  ["/srv/data", "", "path-invalid: empty"],
+  ["/srv/data", "\0", "path-invalid: nul"],
+  ["/srv/data", "/srv/data/a\0.png", "path-invalid: nul"],
+  ["/srv/data", "\ud800", "path-invalid: ill-formed"],
+  ["/srv/data", "a/\udc00\ud800", "path-invalid: ill-formed"],
+  // Roots are cleaned once.
+  ["/", "a", "/a"],
+  ["/", "/", "/"],
+  ["/", "/a/..", "/"],
+  ["/", "..", "path-outside-root"],
+  ["//srv/./data/", "a", "/srv/data/a"],
+  ["/home/user/project/../safe", "/home/user/safe/file", "/home/user/safe/file"],
+  ["/../srv/\u{1f600}", "/srv/\u{1f600}/a", "/srv/\u{1f600}/a"],
+];
+
+const WINDOWS: readonly Row[] = [
+  // Written canonically.
+  ["C:\\data", "a", "C:\\data\\a"],
+  ["C:\\data", "a\\b.txt", "C:\\data\\a\\b.txt"],
+  ["C:\\data", "C:\\data\\a", "C:\\data\\a"],
+  ["C:\\data", "C:\\data", "C:\\data"],
+  ["C:\\", "a", "C:\\a"],
+  ["C:\\", "c:\\", "C:\\"],
+  ["\\\\server\\share", "a", "\\\\server\\share\\a"],
+  ["\\\\server\\share", "\\\\server\\share\\a", "\\\\server\\share\\a"],
+  ["\\\\server\\share", "\\\\server\\share", "\\\\server\\share"],
+  // Another spelling.
+  ["C:\\data", "a/b//c/./d/..", "C:\\data\\a\\b\\c"],
+  ["C:\\data", "c:/DATA/A", "C:\\data\\A"],
+  ["C:\\data", "C:\\x\\..\\data\\a\\", "C:\\data\\a"],
+  ["C:\\\u00c4", "c:\\\u00e4\\a", "C:\\\u00c4\\a"],
+  ["\\\\server\\share\\d", "//SERVER/share//D/a", "\\\\server\\share\\d\\a"],
+  ["C:/data/", "a", "C:\\data\\a"],
+  ["\\\\?\\C:\\data", "C:\\data\\a", "C:\\data\\a"],
+  ["\\\\?\\UNC\\server\\share", "a", "\\\\server\\share\\a"],
+  ["C:\\Users\\RUNNER~1\\T", "C:\\Users\\RUNNER~1\\T\\a", "C:\\Users\\RUNNER~1\\T\\a"],
+  // Names that only look special.
+  ["C:\\data", "console.log", "C:\\data\\console.log"],
+  ["C:\\data", "com10", "C:\\data\\com10"],
+  ["C:\\data", "a.con", "C:\\data\\a.con"],
+  ["C:\\data", "..a", "C:\\data\\..a"],
+  ["C:\\data", " a", "C:\\data\\ a"],
+  ["C:\\data", "~a~", "C:\\data\\~a~"],
+  ["C:\\data", "a-long-name~1", "C:\\data\\a-long-name~1"],
+  ["C:\\data", "\u0441on", "C:\\data\\\u0441on"],
+  ["C:\\data", "\u{1f600}", "C:\\data\\\u{1f600}"],
+  // Out of the root.
+  ["C:\\data", "..", "path-outside-root"],
+  ["C:\\data", "a/..\\..", "path-outside-root"],
+  ["C:\\data", "../data/a", "path-outside-root"],
+  ["C:\\data", "C:\\", "path-outside-root"],
+  ["C:\\data", "C:\\data2", "path-outside-root"],
+  ["C:\\data", "D:\\data\\a", "path-outside-root"],
+  ["C:\\data", "\\data\\a", "path-outside-root"],
+  ["C:\\data", "/", "path-outside-root"],
+  ["C:\\data", "C:a", "path-outside-root: drive-relative"],
+  ["C:\\data", "C:", "path-outside-root: drive-relative"],
+  ["C:\\data", "\\\\server\\share\\data", "path-outside-root"],
+  ["C:\\data", "\\\\\\C:\\data", "path-outside-root"],
+  ["\\\\server\\share", "\\\\server\\other\\a", "path-outside-root"],
+  ["\\\\server\\share", "\\\\server", "path-outside-root"],
+  // Folded in one direction alone these would be the root: other names on the disk.
+  ["C:\\book", "C:\\boo\u212a\\a", "path-outside-root"],
+  ["C:\\s", "C:\\\u017f\\a", "path-outside-root"],
+  // Folding that changes the length must not move where the rest begins.
+  ["C:\\i\u0307", "C:\\\u0130\\xcon", "path-outside-root"],
+  // Namespaces and devices.
+  ["C:\\data", "\\\\?\\C:\\data\\a", "path-invalid: namespace"],
+  ["C:\\data", "//?/C:/data/a", "path-invalid: namespace"],
+  ["C:\\data", "\\\\.\\C:\\data\\a", "path-invalid: namespace"],
+  ["C:\\data", "\\??\\C:\\data\\a", "path-invalid: namespace"],
+  ["C:\\data", "\\\\?", "path-invalid: namespace"],
+  ["C:\\data", "nul", "path-invalid: device-name"],
+  ["C:\\data", "a\\CoN.tar.gz", "path-invalid: device-name"],
+  ["C:\\data", "AUX ", "path-invalid: device-name"],
+  ["C:\\data", "PRN  .txt", "path-invalid: device-name"],
+  ["C:\\data", "conin$", "path-invalid: device-name"],
+  ["C:\\data", "CONOUT$", "path-invalid: device-name"],
+  ["C:\\data", "com\u00b2", "path-invalid: device-name"],
+  ["C:\\data", "lpt9:x", "path-invalid: device-name"],
+  ["C:\\data", "nul\\..\\a", "path-invalid: device-name"],
+  ["C:\\data", "C:\\data\\nul", "path-invalid: device-name"],
+  // What Win32 would read as something else.
+  ["C:\\data", "a.txt:hidden", "path-invalid: colon"],
+  ["C:\\data", "a.txt::$DATA", "path-invalid: colon"],
+  ["C:\\data", "a.", "path-invalid: trailing-dot-space"],
+  ["C:\\data", "a ", "path-invalid: trailing-dot-space"],
+  ["C:\\data", "...", "path-invalid: trailing-dot-space"],
+  ["C:\\data", ".. \\a", "path-invalid: trailing-dot-space"],
+  ["C:\\data", "x\\.. \\..\\a", "path-invalid: trailing-dot-space"],
+  ["C:\\data", "PROGRA~1", "path-invalid: short-name"],
+  ["C:\\data", "a\\SECRE~10.TXT", "path-invalid: short-name"],
+  ["C:\\RUNNER~1", "C:\\RUNNER~1\\RUNNER~1", "path-invalid: short-name"],
+  ["C:\\data", "C:\\x\\..\\data\\ABCDEF~1", "path-invalid: short-name"],
+  ["C:\\data", "", "path-invalid: empty"],
+  ["C:\\data", "a\0b", "path-invalid: nul"],
+  ["C:\\data", "a\ud800", "path-invalid: ill-formed"],
+  ...Array.from(
+    '\x01\x1f<>"|?*',
+    (char): Row => ["C:\\data", `a${char}b`, "path-invalid: invalid-char"],
+  ),
+];
+
+for (const [platform, rows] of [["posix", POSIX], ["windows", WINDOWS]] as const) {
+  Deno.test(`resolveWithin() decides by the rules of ${platform}`, () => {
+    for (const [root, input, expected] of rows) {
+      assertEquals(outcome(root, input, platform), expected, JSON.stringify([root, input]));
+    }
+  });
+}
+
+Deno.test("resolveWithin() returns the input itself when it is absolute and canonical", () => {
+  for (
+    const [root, input, platform] of [
+      ["/srv/data", "/srv/data/a/b", "posix"],
+      ["C:\\data", "C:\\data\\a\\b", "windows"],
+    ] as const
+  ) {
+    assertStrictEquals(resolveWithin(root, input, { platform }), input);
+  }
+});
+
+Deno.test("resolveWithin() refuses paths that are too long, and takes those that are just not", () => {
+  // Three bytes each: what counts are bytes, and the short way must not let more of them through.
+  const wide = "\u20ac".repeat(1365);
+  const far = (count: number) => "a/".repeat(count).slice(0, -1);
+  const rows = [
+    [far(2048), "posix", "/r/"],
+    [`${far(2048)}b`, "posix", undefined],
+    [wide, "posix", "/r/"],
+    [`${wide}b`, "posix", undefined],
+    [`./${wide}`, "posix", "/r/"],
+    [`/r/${far(2048)}`, "posix", ""],
+    [`/r/${far(2048)}b`, "posix", undefined],
+    ["./".repeat(16_383) + "a", "posix", "cleaned"],
+    ["./".repeat(16_384), "posix", undefined],
+    [far(16_384), "windows", "cleaned"],
+    [`${far(16_384)}b`, "windows", undefined],
+  ] as const;
+  for (const [input, platform, prefix] of rows) {
+    const root = platform === "posix" ? "/r" : "C:\\r";
+    const result = outcome(root, input, platform);
+    const what = `${input.slice(0, 9)} (${input.length})`;
+    if (prefix === undefined) assertEquals(result, "name-too-long", what);
+    else if (prefix !== "cleaned") assertEquals(result, prefix + input.replace("./", ""), what);
+    else assertEquals(result.startsWith(root), true, what);
+  }
+  const plain = "a\\".repeat(16_383) + "a";
+  assertEquals(outcome("C:\\r", plain, "windows"), `C:\\r\\${plain}`);
+  assertEquals(outcome("C:\\r", `${plain}a`, "windows"), "name-too-long");
+});
+
+Deno.test("resolveWithin() throws TypeError when the root is not one", () => {
+  const roots: Readonly<Record<Platform, readonly string[]>> = {
+    posix: ["", "a", "./a", "C:\\a", "/a\0", "/a\ud800"],
+    windows: [
+      ...["", "a", "\\a", "C:a", "C:", "/a", "\\\\server", "\\\\?\\Volume{1}\\a", "\\\\.\\pipe\\a"],
+      ...["\\??\\C:\\a", "//?/C:/a", "C:\\a\0", "C:\\a\ud800", "C:\\a.", "C:\\a ", "C:\\a:b"],
+      ...["C:\\nul\\a", "C:\\a?", "\\\\server\\..", "\\\\ser|ver\\share"],
+    ],
+  };
+  for (const platform of ["posix", "windows"] as const) {
+    for (const root of roots[platform]) {
+      for (const input of ["a", "./a", root === "" ? "a" : root]) {
+        assertThrows(
+          () => resolveWithin(root, input, { platform }),
+          TypeError,
+          "root",
+          `${platform} ${root}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("resolveWithin() remembers a root for its platform alone", () => {
+  assertEquals(outcome("/a", "b", "posix"), "/a/b");
+  assertThrows(() => resolveWithin("/a", "b", { platform: "windows" }), TypeError);
+  assertEquals(outcome("/a", "b", "posix"), "/a/b");
+  assertEquals(outcome("/c/../d", "b", "posix"), "/d/b");
+  assertEquals(outcome("/c/../d", "/a/b", "posix"), "path-outside-root");
+});
+
+Deno.test("resolveWithin() tells a client neither the root nor where the path leads", () => {
+  for (const [platform, rows] of [["posix", POSIX], ["windows", WINDOWS]] as const) {
+    for (const [root, input] of rows) {
+      try {
+        resolveWithin(root, input, { platform });
+      } catch (error) {
+        const { message, details } = error as SecurityError;
+        const told = message + JSON.stringify(details);
+        for (const secret of ["srv", "data", "server", "RUNNER"]) {
+          assertEquals(told.includes(secret), false, told);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("resolveWithin() follows the system's own rules when no platform is given", () => {
+  const windows = Deno.build.os === "windows";
+  assertEquals(nativePlatform(), windows ? "windows" : "posix");
+  const root = windows ? "C:\\a" : "/a";
+  assertEquals(resolveWithin(root, "b"), root + (windows ? "\\" : "/") + "b");
+});
+
+Deno.test("relativeWithin() tells the path from the root, with slashes", () => {
+  for (
+    const [root, input, platform, expected] of [
+      ["/a", "b/c", "posix", "b/c"],
+      ["/a", "./b//c", "posix", "b/c"],
+      ["/a", "/a/b", "posix", "b"],
+      ["/a", "/a", "posix", ""],
+      ["/", "/", "posix", ""],
+      ["/", "/b", "posix", "b"],
+      ["C:\\a", "b\\c", "windows", "b/c"],
+      ["C:\\a", "b/c", "windows", "b/c"],
+      ["C:\\a", "c:\\A\\b", "windows", "b"],
+      ["C:\\", "C:\\b", "windows", "b"],
+      ["C:\\a", "C:/a", "windows", ""],
+    ] as const
+  ) {
+    assertEquals(relativeWithin(root, input, platform), expected);
+  }
+  assertThrows(() => relativeWithin("/a", "/ab", "posix"), SecurityError);
+  assertThrows(() => relativeWithin("C:\\a", "C:\\ab", "windows"), SecurityError);
+});
+
+/** Pieces of which hostile paths are made; joined, they meet every rule. */
+const PIECES: Readonly<Record<Platform, readonly string[]>> = {
+  posix: [
+    ...[
+      "/",
+      "/",
+      "/",
+      "//",
+      ".",
+      "..",
+      "../",
+      "./",
+      "a",
+      "b",
+      "ab",
+      " ",
+      "\\",
+      "\0",
+      "\n",
+      "~",
+      "%2e",
+    ],
+    ...["/r/oot", "/r", "r", "oot", "\ud83d\ude00", "\ud83d", "\u20ac", "...", "/./", "/../"],
+  ],
+  windows: [
+    ...[
+      "\\",
+      "\\",
+      "\\",
+      "/",
+      "/",
+      "\\\\",
+      ".",
+      "..",
+      "..\\",
+      "../",
+      "a",
+      "b",
+      "ab",
+      " ",
+      ":",
+      "\0",
+    ],
+    ...[
+      "C:",
+      "c:\\",
+      "C:\\R",
+      "c:/r/oot",
+      "\\oot",
+      "oot",
+      "\\\\?\\",
+      "//./",
+      "\\??\\",
+      "~1",
+      "\u212a",
+    ],
+    ...["con", "Com1", "lpt\u00b3", "nul.", "console", "\x01", "<", "?", "$DATA", "\ud83d\ude00"],
+    ...["\ud83d", "\\\\srv\\share", "//SRV/share/", "\u0130", "i\u0307", "..."],
+  ],
+};
+
+const ROOTS: Readonly<Record<Platform, readonly string[]>> = {
+  posix: ["/", "/r", "/r/oot", "/a/b", "/\u20ac"],
+  windows: ["C:\\", "C:\\R", "C:\\r\\oot", "\\\\srv\\share", "\\\\srv\\share\\a", "C:\\i\u0307"],
+};
+
+function paths(platform: Platform): fc.Arbitrary<readonly [root: string, input: string]> {
+  const root = fc.constantFrom(...ROOTS[platform]);
+  const hostile = fc.array(fc.constantFrom(...PIECES[platform]), { maxLength: 9 })
+    .map((pieces) => pieces.join(""));
+  const any = fc.string({ unit: "binary", maxLength: 12 });
+  const separator = platform === "posix" ? "/" : "\\";
+  return fc.tuple(root, fc.oneof({ weight: 8, arbitrary: hostile }, any), fc.boolean())
+    .map(([root, input, below]) => [root, below ? root + separator + input : input]);
+}
+
+function accepted(root: string, input: string, platform: Platform): string | undefined {
+  try {
+    return resolveWithin(root, input, { platform });
+  } catch (error) {
+    assertInstanceOf(error, SecurityError, String(error));
+    return undefined;
+  }
+}
+
+/** Without the separator that node:path leaves after a share. */
+function withoutLast(path: string): string {
+  return path.replace(/^(\\\\[^\\]+\\[^\\]+)\\$/, "$1").toLowerCase();
+}
+
+for (const platform of ["posix", "windows"] as const) {
+  const peer = platform === "posix" ? nodePosix : nodeWindows;
+
+  Deno.test(`resolveWithin() stays inside, is stable and agrees with node:path on ${platform}`, () => {
+    let count = 0;
+    fc.assert(
+      fc.property(paths(platform), ([root, input]) => {
+        const path = accepted(root, input, platform);
+        if (path === undefined) return;
+        count++;
+        const prefix = root.endsWith(peer.sep) ? root : root + peer.sep;
+        assertEquals(path === root || path.startsWith(prefix), true, path);
+        const names = path.slice(prefix.length).split(peer.sep);
+        assertEquals(names.includes("..") || names.includes("."), false, path);
+        assertEquals(names.includes("") && path !== root, false, path);
+        assertStrictEquals(resolveWithin(root, path, { platform }), path);
+        const rest = relativeWithin(root, input, platform);
+        assertEquals(rest, path.slice(prefix.length).replaceAll(peer.sep, "/"));
+        if (rest !== "") assertEquals(accepted(root, rest, platform), path);
+        const theirs = peer.resolve(root, input);
+        if (platform === "posix") assertEquals(path, theirs);
+        // Their answer keeps the client's spelling of the root; ours is the operator's.
+        else assertEquals(withoutLast(path), withoutLast(theirs));
+      }),
+      { seed: 4, numRuns: 20_000 },
+    );
+    // A property about accepted paths says nothing where none is accepted.
+    assertEquals(count > 2000, true, `only ${count} were accepted`);
+  });
+
+  Deno.test(`resolveWithin() refuses on ${platform} what node:path resolves outside`, () => {
+    let count = 0;
+    fc.assert(
+      fc.property(paths(platform), ([root, input]) => {
+        const theirs = peer.relative(root, peer.resolve(root, input));
+        const outside = theirs === ".." || theirs.startsWith(`..${peer.sep}`) ||
+          peer.isAbsolute(theirs);
+        if (!outside) return;
+        count++;
+        assertEquals(accepted(root, input, platform), undefined);
+      }),
+      { seed: 4, numRuns: 20_000 },
+    );
+    assertEquals(count > 1000, true, `only ${count} were outside`);
+  });
+}
+
+/** Paths that are written canonically but for a piece here and there. */
+function nearlyClean(platform: Platform): fc.Arbitrary<string> {
+  const piece = fc.constantFrom(...PIECES[platform]);
+  const name = fc.oneof({ weight: 4, arbitrary: fc.constantFrom("a", "b.c", "Co", "n~") }, piece);
+  const names = fc.array(fc.array(name, { maxLength: 2 }), { minLength: 1, maxLength: 4 });
+  return names.map((names) =>
+    names.map((parts) => parts.join("")).join(platform === "posix" ? "/" : "\\")
+  );
+}
+
+Deno.test("the short ways say yes only to what the careful ways leave as it is", () => {
+  const root = cleanWindowsRoot("C:\\r");
+  const ways = {
+    posix: [isCleanPosix, (input: string) => relativePosix("/r", input)],
+    windows: [
+      isCleanWindows,
+      (input: string) => relativeWindows(root, input).replaceAll("/", "\\"),
+    ],
+  } as const;
+  for (const platform of ["posix", "windows"] as const) {
+    const [isClean, resolve] = ways[platform];
+    let count = 0;
+    fc.assert(
+      fc.property(nearlyClean(platform), (input) => {
+        if (!isClean(input, 0)) return;
+        count++;
+        assertEquals(resolve(input), input);
+      }),
+      { seed: 4, numRuns: 20_000 },
+    );
+    assertEquals(count > 2000, true, `only ${count} were clean on ${platform}`);
+  }
+});
+
+Deno.test("the short way takes the paths that are written canonically", () => {
+  for (const path of ["a", "a/b", ".a/..b/c..", "...", "a b/c\\d", "notes/\u00e4.md"]) {
+    assertEquals(isCleanPosix(path, 0), true, path);
+  }
+  for (
+    const path of ["a", "a\\b", ".a\\..b", "readme.md", "components\\api-2 (x)\\config", "a`[b]{c}"]
+  ) {
+    assertEquals(isCleanWindows(path, 0), true, path);
+  }
+  // These may be devices: the careful way has to look.
+  for (
+    const path of ["aux", "con.md", "COM1", "lpt\u00b9", "prn ", "coming.md", "conin$", "a\\NUL"]
+  ) {
+    assertEquals(isCleanWindows(path, 0), false, path);
+  }
+});
+
+Deno.test("isCleanWindows() agrees with the careful way on every character", () => {
+  const root = cleanWindowsRoot("C:\\r");
+  for (let code = 0; code < 0x300; code++) {
+    const char = String.fromCharCode(code);
+    for (const input of [char, `${char}a`, `a${char}`, `a${char}b`]) {
+      if (!isCleanWindows(input, 0)) continue;
+      assertEquals(relativeWindows(root, input).replaceAll("/", "\\"), input);
+      assertEquals(code >= 0x20 && code < 0x7e, true, JSON.stringify(input));
+    }
+  }
+});
