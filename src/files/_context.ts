@@ -246,12 +246,12 @@ export class FileContext implements RootSet {
 
   /** Finds out that a permission was revoked before the disk is touched, so that nothing prompts. */
   #permit(root: FileRoot, use: LocateUse): void {
-    this.permissions.require(root.path, use.change === true);
+    this.permissions.demand(root.path, use.change === true);
   }
 
   /** What this process may not read leads into no root of its own; to look would prompt. */
   #permitForeign(path: string): void {
-    for (const root of this.starts) this.permissions.require(root.path, false);
+    for (const root of this.starts) this.permissions.demand(root.path, false);
     if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") {
       throw fileError("path-outside-root", { reason: path });
     }

@@ -173,7 +173,7 @@ export class GrantedPaths {
   }
 
   /** Throws `permission-missing` when a root may not be read, or written where that is asked for. */
-  require(rootPath: string, change: boolean): void {
+  demand(rootPath: string, change: boolean): void {
     this.checkRead(rootPath);
     if (change) this.checkWrite(rootPath);
   }

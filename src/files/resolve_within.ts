@@ -47,14 +47,16 @@ export interface ResolveWithinOptions {
  * @throws {SecurityError} `path-outside-root`, `name-too-long` (more than 4,095 bytes below the root on POSIX, 32,767
  * code units anywhere), or `path-invalid` with the cause as `details.reason`.
  * @throws {TypeError} If the root is not an absolute path, or has a NUL, a lone surrogate, or on Windows a name that
- * the system would change.
+ * the system would change; if `input` is not a string, or `platform` not one of the two.
  */
 export function resolveWithin(
   root: string,
   input: string,
   options: ResolveWithinOptions = {},
 ): string {
-  const platform = options.platform ?? nativePlatform();
+  const platform = platformOf(options);
+  // What turns into a text anew each time could be one path here and another in the result.
+  if (typeof input !== "string") throw new TypeError("'input' must be a string");
   const { top, prefix } = cleanRoot(root, platform);
   if (isClean(input, 0, platform)) return prefix + input;
   if (input.startsWith(prefix) && isClean(input, prefix.length, platform)) return input;
@@ -104,6 +106,15 @@ function cleanRoot(
   const separator = platform === "windows" ? "\\" : "/";
   last = { root, platform, top, prefix: top.endsWith(separator) ? top : top + separator };
   return last;
+}
+
+/** Whose rules were asked for; another word, such as `win32`, must not be taken for either platform. */
+export function platformOf(options: ResolveWithinOptions): "posix" | "windows" {
+  const platform = options.platform ?? nativePlatform();
+  if (platform !== "posix" && platform !== "windows") {
+    throw new TypeError('\'platform\' must be one of "posix", "windows"');
+  }
+  return platform;
 }
 
 /** Whose rules the system follows that this runs on. */

@@ -5,7 +5,7 @@
  */
 
 import { invalidPath } from "./_path_text.ts";
-import { nativePlatform, type ResolveWithinOptions } from "./resolve_within.ts";
+import { platformOf, type ResolveWithinOptions } from "./resolve_within.ts";
 
 /** `%2f` and `%5c` are separators that a router did not see, `%00` the end of the name in C. */
 const HIDDEN_SEPARATOR = /%(?:2f|5c)/i;
@@ -26,7 +26,7 @@ const HIDDEN_SEPARATOR = /%(?:2f|5c)/i;
  * ```
  *
  * @param pathname What `URL.pathname` says, or the target of a request without its query; begins with `/`.
- * @returns A relative path with `/`; `.` for the top.
+ * @returns A relative path with `/`; `.` for the top, and `./` before what Windows would take for a drive.
  * @throws {SecurityError} `path-invalid`, with `details.reason` `malformed-percent`, `encoded-separator`,
  * `nul`, `not-absolute`, or `empty-segment` for a path that begins with `//`.
  */
@@ -35,6 +35,8 @@ export function pathFromUrlPathname(pathname: string): string {
   // Without its first slash, `//etc/passwd` would be an absolute path.
   if (/^\/[\\/]/.test(pathname)) throw invalidPath("empty-segment");
   const path = decodeOnce(pathname.slice(1));
+  // On Windows `C:/data` would be an absolute path, or one in the current directory of a drive.
+  if (/^[A-Za-z]:/.test(path)) return `./${path}`;
   return path === "" ? "." : path;
 }
 
@@ -53,22 +55,26 @@ export function pathFromUrlPathname(pathname: string): string {
  * @param url The URL; dot segments in it are resolved by the URL standard.
  * @param options Whose rules hold.
  * @returns The absolute path, still to be resolved within a root.
- * @throws {SecurityError} `path-invalid`, with `details.reason` `scheme`, `host` (POSIX only; a share on
- * Windows), `query`, `ill-formed`, `malformed-percent`, `encoded-separator`, `nul`, or `not-absolute`.
+ * @throws {SecurityError} `path-invalid`, with `details.reason` `scheme`, `host` (a share on
+ * Windows, unless it is `.`), `query`, `ill-formed`, `malformed-percent`, `encoded-separator`, `nul`, or `not-absolute`.
+ * @throws {TypeError} If `platform` is not one of the two.
  */
 export function pathFromFileUrl(url: string | URL, options: ResolveWithinOptions = {}): string {
-  const platform = options.platform ?? nativePlatform();
+  const platform = platformOf(options);
   const text = String(url);
   // The URL standard would make U+FFFD of it: two inputs, one file.
   if (!text.isWellFormed()) throw invalidPath("ill-formed");
   const parsed = URL.parse(text);
   if (parsed === null || parsed.protocol !== "file:") throw invalidPath("scheme");
-  if (parsed.search !== "" || parsed.hash !== "") throw invalidPath("query");
+  // An empty one is not in `search` or `hash`, and yet `file:///a?` asks for another name than `a`.
+  if (/[?#]/.test(parsed.href)) throw invalidPath("query");
   const path = decodeOnce(parsed.pathname);
   if (platform === "posix") {
     if (parsed.hostname !== "") throw invalidPath("host");
     return path;
   }
+  // `file://./pipe/x` is no share but a device.
+  if (parsed.hostname === ".") throw invalidPath("host");
   if (parsed.hostname !== "") return `\\\\${parsed.hostname}${path.replaceAll("/", "\\")}`;
   if (!/^\/[A-Za-z]:\//.test(path)) throw invalidPath("not-absolute");
   return path.slice(1).replaceAll("/", "\\");

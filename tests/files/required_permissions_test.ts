@@ -104,8 +104,8 @@ Deno.test("missingPermission() names the root to the operator alone", () => {
 
 Deno.test("GrantedPaths accept what an unrestricted permission covers", async () => {
   const paths = await GrantedPaths.open("best-effort", [{ path: "/srv/a" }]);
-  paths.require("/srv/a", true);
-  paths.require("/not/known/before", true);
+  paths.demand("/srv/a", true);
+  paths.demand("/not/known/before", true);
   paths.add({ path: "/data", readOnly: true });
   paths.checkRead("/data");
 });
@@ -114,7 +114,7 @@ Deno.test("GrantedPaths refuse when a permission is not there that handles need"
   const status = await Deno.permissions.query({ name: "env" });
   const paths = await GrantedPaths.open("fd-verified", [{ path: "/srv/a" }]);
   if (status.state === "granted" && !status.partial) {
-    paths.require("/srv/a", true);
+    paths.demand("/srv/a", true);
   } else {
     const error = assertThrows(() => paths.checkRead("/srv/a"), SecurityError, "--allow-all");
     assertEquals(error.code, "permission-missing");
@@ -174,9 +174,9 @@ for (const [what, flags, loss, expected] of LOSSES) {
 Deno.test("GrantedPaths notice any permission that is revoked when handles are verified", async () => {
   const script = `${PRELUDE}
     const paths = await GrantedPaths.open("fd-verified", [{ path: "/srv/a" }]);
-    console.log(attempt(() => paths.require("/srv/a", true)));
+    console.log(attempt(() => paths.demand("/srv/a", true)));
     Deno.permissions.revokeSync({ name: "net" });
-    console.log(attempt(() => paths.require("/srv/a", false)));
+    console.log(attempt(() => paths.demand("/srv/a", false)));
   `;
   const [before, after] = (await runScript(script, ["--allow-all"])).split("\n");
   assertEquals(before, "granted");

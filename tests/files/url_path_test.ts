@@ -1,4 +1,4 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   pathFromFileUrl,
@@ -35,6 +35,9 @@ Deno.test("pathFromUrlPathname() decodes exactly once, and nothing that hides a 
     ["/%2e%2e/a", "../a"],
     ["/a//b", "a//b"],
     ["/a\\b", "a\\b"],
+    ["/C:/Windows", "./C:/Windows"],
+    ["/c%3Aa", "./c:a"],
+    ["/ab:c", "ab:c"],
     ["", "refused: not-absolute"],
     ["a", "refused: not-absolute"],
     ["%2fa", "refused: not-absolute"],
@@ -66,7 +69,8 @@ Deno.test("pathFromUrlPathname() gives what was encoded, for every path of names
   fc.assert(
     fc.property(fc.array(name, { minLength: 1, maxLength: 5 }), (names) => {
       const pathname = `/${names.map(encodeURIComponent).join("/")}`;
-      assertEquals(pathFromUrlPathname(pathname), names.join("/"));
+      const drive = /^[A-Za-z]:/.test(names.join("/")) ? "./" : "";
+      assertEquals(pathFromUrlPathname(pathname), drive + names.join("/"));
     }),
     { seed: 4, numRuns: 2000 },
   );
@@ -127,6 +131,10 @@ Deno.test("pathFromFileUrl() takes file URLs with the rules of the platform", ()
     ["windows", "file:///srv/a", "refused: not-absolute"],
     ["windows", "file:////server/share", "refused: not-absolute"],
     ["windows", "file:///C:a", "refused: not-absolute"],
+    ["windows", "file://./pipe/a", "refused: host"],
+    ["windows", "FILE:/C:/a", "C:\\a"],
+    ["posix", "FILE:/srv/a", "/srv/a"],
+    ["posix", "file:///srv/a%3F%23", "/srv/a?#"],
   ] as const;
   for (const [platform, url, expected] of rows) {
     assertEquals(outcome(() => pathFromFileUrl(url, { platform })), expected, url);
@@ -139,6 +147,8 @@ Deno.test("pathFromFileUrl() takes file URLs with the rules of the platform", ()
         ["", "scheme"],
         ["file:///C:/a?b", "query"],
         ["file:///C:/a#b", "query"],
+        ["file:///C:/a?", "query"],
+        ["file:///C:/a#", "query"],
         ["file:///C:/a%2f..%2fb", "encoded-separator"],
         ["file:///C:/a%5C..%5Cb", "encoded-separator"],
         ["file:///C:/a%00", "nul"],
@@ -174,4 +184,21 @@ Deno.test("a path from a URL is refused by resolveWithin() when it leads outside
     }
     assertEquals(code, "path-outside-root", target);
   }
+});
+
+Deno.test("pathFromUrlPathname() gives nothing that Windows takes for a path on a drive", () => {
+  const windows = { platform: "windows" } as const;
+  for (const target of ["/C:/data/a", "/C%3A/data/a", "/c:a", "/D:"]) {
+    const path = pathFromUrlPathname(target);
+    assertThrows(() => resolveWithin("C:\\data", path, windows), SecurityError, undefined, target);
+    assertEquals(
+      resolveWithin("/srv", path, { platform: "posix" }),
+      `/srv${decodeURIComponent(target)}`,
+    );
+  }
+});
+
+Deno.test("pathFromFileUrl() throws TypeError when the platform is neither", () => {
+  const options = { platform: "win32" } as unknown as { platform: "windows" };
+  assertThrows(() => pathFromFileUrl("file:///C:/a", options), TypeError, "platform");
 });
