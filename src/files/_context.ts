@@ -246,7 +246,8 @@ export class FileContext implements RootSet {
 
   /** Finds out that a permission was revoked before the disk is touched, so that nothing prompts. */
   #permit(root: FileRoot, use: LocateUse): void {
-    this.permissions.demand(root.path, use.change === true);
+    // A read-only root needs no write permission: that it is read-only is said once the object is found.
+    this.permissions.demand(root.path, use.change === true && !root.readOnly);
   }
 
   /** What this process may not read leads into no root of its own; to look would prompt. */

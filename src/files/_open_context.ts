@@ -50,6 +50,7 @@ export interface OpenedContext {
 
 /** Opens everything that a validator needs, or nothing. */
 export async function openContext(options: FileSecurityOptions): Promise<OpenedContext> {
+  requireKnown(options);
   const configured = requireRoots(options.roots);
   const { protection = "best-effort", policy = {} } = options;
   requireProtection(protection);
@@ -201,4 +202,26 @@ function merge(policy: SecurityPolicy, rules: SecurityPolicy): SecurityPolicy {
 /** Nobody listens to the silent reporter, so that no event need be made. */
 function reporterOf(reporter: AuditReporter | undefined): { readonly reporter?: AuditReporter } {
   return reporter === undefined || reporter === silentReporter ? {} : { reporter };
+}
+
+const OPTIONS: Readonly<Record<keyof FileSecurityOptions, true>> = {
+  roots: true,
+  policy: true,
+  resources: true,
+  protection: true,
+  backend: true,
+  audit: true,
+};
+
+/** A misspelled `policy` would be no policy at all, and nobody would notice. */
+function requireKnown(options: FileSecurityOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new TypeError(`'${name}' is not an option of FileSecurityValidator.open()`);
+    }
+  }
+  const audit: unknown = options.audit;
+  if (audit !== undefined && typeof (audit as { report?: unknown } | null)?.report !== "function") {
+    throw new TypeError("'audit' must have a function 'report'");
+  }
 }
