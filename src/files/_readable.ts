@@ -70,7 +70,11 @@ class FileSource implements UnderlyingByteSource {
 
   start(controller: ReadableByteStreamController): void {
     this.#controller = controller;
-    if (this.#signal.aborted) this.#abort();
+    if (!this.#signal.aborted) return;
+    this.#abort();
+    // Aborted after the file was opened and before there was a stream: without this its reader would
+    // wait for ever.
+    controller.error(this.#operation.explain(this.#signal.reason));
   }
 
   async pull(controller: ReadableByteStreamController): Promise<void> {

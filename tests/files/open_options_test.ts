@@ -57,3 +57,81 @@ Deno.test("a read-only root needs no permission to write, and says that it is re
     await Deno.remove(root, { recursive: true });
   }
 });
+
+Deno.test("readable() ends for its reader whenever it is aborted or the validator closes", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${root}/f`, "text");
+    for (let turns = 0; turns < 25; turns++) {
+      for (const how of ["abort", "close"]) {
+        const files = await FileSecurityValidator.open({
+          roots: [root],
+          audit: { report: () => Promise.resolve() },
+        });
+        const controller = new AbortController();
+        const text = files.readable("f", { signal: controller.signal })
+          .then((stream) => new Response(stream).text())
+          .catch(() => "refused");
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        if (how === "abort") controller.abort();
+        const closed = files.close();
+        // A stream that never ends would make this test fail as one whose promise is pending.
+        assertEquals(["text", "refused"].includes(await text), true);
+        await closed;
+      }
+    }
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+const LIBRARY = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
+let libraryIsThere = false;
+try {
+  libraryIsThere = Deno.statSync(LIBRARY).isFile;
+} catch {
+  console.log("openat2() with a library of its own is not tested: there is none at Debian's path");
+}
+
+const SCOPED = `
+import { FileSecurityValidator } from "@bartizan/security";
+import { openat2 } from "@bartizan/security/openat2";
+const [root, library] = Deno.args;
+await using files = await FileSecurityValidator.open({ roots: [root], backend: openat2({ library }) });
+await files.writeFile("new", "text");
+const missing = await files.readFile("missing").catch((error) => error.code);
+console.log(JSON.stringify([files.protection, await files.readTextFile("new"), missing]));
+`;
+
+Deno.test({
+  name: "openat2() works with --allow-ffi for its library alone",
+  ignore: !libraryIsThere,
+  fn: async () => {
+    const work = await Deno.realPath(await Deno.makeTempDir());
+    try {
+      const root = `${work}/root`;
+      await Deno.mkdir(root);
+      await Deno.writeTextFile(`${work}/scoped.ts`, SCOPED);
+      const { stdout, stderr } = await new Deno.Command("deno", {
+        args: [
+          "run",
+          "-q",
+          "--no-check",
+          "--no-prompt",
+          `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+          `--allow-read=${root}`,
+          `--allow-write=${root}`,
+          `--allow-ffi=${LIBRARY}`,
+          `${work}/scoped.ts`,
+          root,
+          LIBRARY,
+        ],
+      }).output();
+      assertEquals(new TextDecoder().decode(stderr), "");
+      const found = JSON.parse(new TextDecoder().decode(stdout));
+      assertEquals(found, ["kernel", "text", "not-found"]);
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
+  },
+});

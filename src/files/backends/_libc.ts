@@ -76,6 +76,7 @@ const SYMBOLS = {
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
   errnoLocation: { name: "__errno_location", parameters: [], result: "pointer" },
+  copy: { name: "memcpy", parameters: ["buffer", "pointer", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** What the library offers. */
@@ -86,6 +87,9 @@ export type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
  * attacker loses every time; he gets an error then.
  */
 const MAX_TRIES = 128;
+
+/** Size of a C `int`. */
+const ERRNO_BYTES = 4n;
 
 /** Room for a name; one byte more than the kernel has to say, so that a full one is a part of a name. */
 const NAME_BYTES = BigInt(PATH_MAX + 1);
@@ -126,6 +130,7 @@ export class Libc {
   readonly #other = new CString();
   readonly #digits = new Uint8Array(12);
   readonly #empty = new Uint8Array(1);
+  readonly #errno = new Int32Array(1);
   // A name that begins with U+FEFF is another name than the one without it.
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** /proc/self/fd, so that a handle is one name to look up instead of four. */
@@ -180,8 +185,10 @@ export class Libc {
 
   /** The error of the call that just failed on this thread. */
   error(call: string): ErrnoError {
-    const at = this.symbols.errnoLocation();
-    const errno = at === null ? 0 : new Deno.UnsafePointerView(at).getInt32();
+    // Copied by libc itself, since reading a pointer needs --allow-ffi for everything. Nothing may run
+    // between the two calls that makes a system call of its own.
+    this.symbols.copy(this.#errno, this.symbols.errnoLocation(), ERRNO_BYTES);
+    const errno = this.#errno[0] ?? 0;
     return new ErrnoError(call, ERRNO_NAMES.get(errno) ?? `errno ${errno}`);
   }
 
