@@ -149,13 +149,28 @@ export class FileContext implements RootSet {
    * @returns The object; the caller closes it.
    */
   locate(input: string, use: LocateUse = NO_USE): Located {
-    const located = this.#find(input, use);
+    const located = this.#findOrRefuse(input, use);
     // The text alone does not tell `f` from `f/`, which only a directory may be called.
     if (saysDirectory(input, this.platform) && located.info.type !== "directory") {
       located.close();
       throw fileError("not-a-directory");
     }
     return located;
+  }
+
+  /** What is not there is refused as what is there would be: nobody learns which `.env` exists. */
+  #findOrRefuse(input: string, use: LocateUse): Located {
+    try {
+      return this.#find(input, use);
+    } catch (thrown) {
+      const error = fromSystemError(thrown);
+      const asFile = use.change !== true && !saysDirectory(input, this.platform);
+      if (error.code === "not-found" && asFile) {
+        const name = this.platform === "windows" ? input.replaceAll("\\", "/") : input;
+        this.starts[0]?.policy.checkName(lastName(name));
+      }
+      throw error;
+    }
   }
 
   #find(input: string, use: LocateUse): Located {

@@ -135,3 +135,20 @@ Deno.test({
     }
   },
 });
+
+Deno.test("what an extension rule refuses is refused the same whether it is there or not", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(`${root}/there.exe`, "");
+    const policy = { allowedExtensions: ["txt"] };
+    await using files = await FileSecurityValidator.open({ roots: [root], policy });
+    const codes: string[] = [];
+    for (const path of ["there.exe", "absent.exe", "absent.txt", "absent/"]) {
+      codes.push(await files.stat(path).then(() => "found", (error) => error.code));
+    }
+    assertEquals(codes, ["extension-denied", "extension-denied", "not-found", "not-found"]);
+    await files.mkdir("new/directory", { recursive: true });
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
