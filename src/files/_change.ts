@@ -33,23 +33,23 @@ export async function runSteps<T>(
 ): Promise<T> {
   if (typeof input !== "string") return await rejectInput();
   const operation = new Operation(context, kind, input, options);
-  let result: T;
+  // What is open between two steps is closed before the backend is, and the log is open until the record.
+  const leave = context.enter();
   try {
-    await operation.begin(true);
-    // What is open between two steps is closed before the backend is.
-    const leave = context.enter();
+    let result: T;
     try {
+      await operation.begin(true);
       result = await work(operation);
-    } finally {
-      leave();
+    } catch (thrown) {
+      const error = operation.explain(thrown);
+      await operation.report(error);
+      throw error;
     }
-  } catch (thrown) {
-    const error = operation.explain(thrown);
-    await operation.report(error);
-    throw error;
+    await operation.report();
+    return result;
+  } finally {
+    leave();
   }
-  await operation.report();
-  return result;
 }
 
 /** Something that was found and has to be let go of. */

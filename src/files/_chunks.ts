@@ -6,6 +6,7 @@
 
 import { SecurityError } from "../errors.ts";
 import type { OpenFile } from "./backends/backend.ts";
+import { plainView } from "./_view.ts";
 import { fileError } from "./_errors.ts";
 import type { Operation } from "./_operation.ts";
 
@@ -32,33 +33,63 @@ export function chunksOf(data: FileData, operation: Operation, limit: number): C
   if (typeof data === "string") {
     // UTF-8 is never shorter than UTF-16 has units: no memory for what is refused anyway.
     if (data.length > limit) return memory(undefined, data.length);
-    const bytes = new TextEncoder().encode(data);
-    return memory(bytes, bytes.byteLength);
+    const pieces = new Pieces(new TextEncoder().encode(data));
+    return memory(pieces, pieces.size);
   }
-  if (data instanceof Uint8Array) return memory(data, data.byteLength);
+  if (data instanceof Uint8Array) {
+    const pieces = new Pieces(data);
+    return memory(pieces, pieces.size);
+  }
   return new StreamChunks(data, operation);
 }
 
-/** Refuses what is none of the types of data. */
-export function checkData(data: unknown): asserts data is FileData {
-  if (typeof data === "string" || data instanceof Uint8Array) return;
+/**
+ * Refuses what is none of the types of data, and takes the measure of a buffer: what its owner takes away
+ * before it is written is missed then.
+ */
+export function takeData(data: unknown): FileData {
+  if (typeof data === "string") return data;
+  if (data instanceof Uint8Array) return plainView(data);
   if (!(data instanceof ReadableStream)) {
     throw new TypeError("'data' must be a string, a Uint8Array or a ReadableStream");
   }
   if (data.locked) throw new TypeError("'data' must be a stream that nobody else reads from");
+  return data;
 }
 
-function memory(bytes: Uint8Array | undefined, size: number): Chunks {
-  let offset = 0;
+/** A caller's memory in pieces; whoever writes one of them has to find it whole as well. */
+class Pieces {
+  /** All of them, in bytes. */
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = plainView(bytes);
+    this.size = this.#bytes.byteLength;
+  }
+
+  /** The next one; `undefined` at the end. */
+  next(): Uint8Array | undefined {
+    if (this.#offset >= this.size) return undefined;
+    // A buffer that is transferred or shrunk between two pieces looks empty: its file would end here, and
+    // whoever wrote it would be told that all is well.
+    if (this.#bytes.byteLength !== this.size) {
+      throw new TypeError("Cannot write a buffer that is detached or resized meanwhile");
+    }
+    const piece = this.#bytes.subarray(this.#offset, this.#offset + CHUNK_BYTES);
+    this.#offset += CHUNK_BYTES;
+    return piece;
+  }
+}
+
+function memory(pieces: Pieces | undefined, size: number): Chunks {
   return {
     size,
     waits: false,
     // deno-lint-ignore require-await -- others have to wait
     async next(): Promise<Uint8Array | undefined> {
-      if (bytes === undefined || offset >= size) return undefined;
-      const chunk = bytes.subarray(offset, offset + CHUNK_BYTES);
-      offset += CHUNK_BYTES;
-      return chunk;
+      return pieces?.next();
     },
     end(): void {},
   };
@@ -71,7 +102,7 @@ class StreamChunks implements Chunks {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #signal: AbortSignal;
   readonly #abort: () => void;
-  #rest: Uint8Array | undefined;
+  #pieces: Pieces | undefined;
 
   constructor(stream: ReadableStream<Uint8Array>, operation: Operation) {
     this.#operation = operation;
@@ -83,18 +114,17 @@ class StreamChunks implements Chunks {
   }
 
   async next(): Promise<Uint8Array | undefined> {
-    if (this.#rest === undefined) {
+    while (true) {
+      const piece = this.#pieces?.next();
+      if (piece !== undefined) return piece;
       const chunk = await this.#read();
       this.#operation.check();
       if (chunk === undefined) return undefined;
       if (!(chunk instanceof Uint8Array)) {
         throw new TypeError("The stream's chunks must be Uint8Arrays");
       }
-      this.#rest = chunk;
+      this.#pieces = new Pieces(chunk);
     }
-    const rest = this.#rest;
-    this.#rest = rest.byteLength > CHUNK_BYTES ? rest.subarray(CHUNK_BYTES) : undefined;
-    return rest.subarray(0, CHUNK_BYTES);
   }
 
   async #read(): Promise<Uint8Array | undefined> {

@@ -5,6 +5,8 @@
  */
 
 import { fileError } from "./_errors.ts";
+import { choice, count, flag, readOptions, strings } from "./_policy_options.ts";
+import { isTemporary } from "./_temporary_name.ts";
 import { MiB, type SecurityPolicy } from "./policy.ts";
 
 /** How a policy is made ready for one root. */
@@ -24,6 +26,8 @@ export interface CompileOptions {
    * @default {true on Windows and macOS}
    */
   readonly caseInsensitive?: boolean;
+  /** What is absent is no limit: for rules that only hold together with others. @default {false} */
+  readonly narrows?: boolean;
 }
 
 /** Largest file without a word about it, in bytes. */
@@ -31,17 +35,6 @@ const DEFAULT_MAX_FILE_SIZE_BYTES = 10 * MiB;
 
 /** Most levels below a root without a word about it. */
 const DEFAULT_MAX_DEPTH = 32;
-
-const KEYS: ReadonlySet<string> = new Set<keyof SecurityPolicy>([
-  "maxFileSizeBytes",
-  "maxDepth",
-  "symlinks",
-  "hardLinks",
-  "allowedExtensions",
-  "deniedExtensions",
-  "forbiddenPaths",
-  "requireAbsolutePaths",
-]);
 
 /** Extensions, each with its dot and in lower case. */
 interface ExtensionList {
@@ -51,11 +44,31 @@ interface ExtensionList {
   readonly compound: readonly string[];
 }
 
+/** What a compiled policy is made of. */
+interface Rules {
+  readonly maxFileSizeBytes: number;
+  readonly maxDepth: number;
+  readonly symlinks: "within-root" | "deny";
+  readonly hardLinks: "allow" | "deny";
+  readonly requireAbsolutePaths: boolean;
+  readonly allowed: readonly ExtensionList[];
+  readonly denied: readonly ExtensionList[];
+  readonly forbidden: readonly string[];
+  readonly folds: boolean;
+}
+
+/** A policy that holds for a directory, which lies at `at` below the root that it was made for. */
+export interface PolicyAt {
+  readonly policy: CompiledPolicy;
+  /** Clean, with `/`; empty for the root itself. */
+  readonly at: string;
+}
+
 /** What holds below one root. */
 export class CompiledPolicy {
   /** Largest file, in bytes. */
   readonly maxFileSizeBytes: number;
-  /** Most components below the root. */
+  /** Most components below the root; below 0, not even the root. */
   readonly maxDepth: number;
   /** What happens to symbolic links. */
   readonly symlinks: "within-root" | "deny";
@@ -63,25 +76,55 @@ export class CompiledPolicy {
   readonly hardLinks: "allow" | "deny";
   /** Whether relative paths are refused. */
   readonly requireAbsolutePaths: boolean;
-  readonly #allowed: ExtensionList | undefined;
-  readonly #denied: ExtensionList | undefined;
+  /** A file must fit each of them. */
+  readonly #allowed: readonly ExtensionList[];
+  /** A file must fit none of them. */
+  readonly #denied: readonly ExtensionList[];
   /** Relative to the root; `""` forbids all of it; folded when case does not matter. */
   readonly #forbidden: readonly string[];
   readonly #folds: boolean;
 
-  /** Checks a policy; use {@linkcode compilePolicy}. */
-  constructor(policy: SecurityPolicy, rootPath: string, options: CompileOptions) {
-    checkKeys(policy);
-    this.maxFileSizeBytes = count(policy, "maxFileSizeBytes", DEFAULT_MAX_FILE_SIZE_BYTES);
-    this.maxDepth = count(policy, "maxDepth", DEFAULT_MAX_DEPTH);
-    this.symlinks = choice("symlinks", policy.symlinks, ["within-root", "deny"]);
-    this.hardLinks = choice("hardLinks", policy.hardLinks, ["allow", "deny"]);
-    this.requireAbsolutePaths = flag("requireAbsolutePaths", policy.requireAbsolutePaths);
-    this.#allowed = extensions("allowedExtensions", policy.allowedExtensions);
-    const denied = extensions("deniedExtensions", policy.deniedExtensions);
-    this.#denied = denied?.simple.size || denied?.compound.length ? denied : undefined;
-    this.#folds = options.caseInsensitive ?? ignoresCase(rootPath);
-    this.#forbidden = forbidden(policy.forbiddenPaths, rootPath, options, this.#folds);
+  /** Takes what was checked; use {@linkcode compilePolicy}. */
+  constructor(rules: Rules) {
+    this.maxFileSizeBytes = rules.maxFileSizeBytes;
+    this.maxDepth = rules.maxDepth;
+    this.symlinks = rules.symlinks;
+    this.hardLinks = rules.hardLinks;
+    this.requireAbsolutePaths = rules.requireAbsolutePaths;
+    this.#allowed = rules.allowed;
+    this.#denied = rules.denied;
+    this.#forbidden = rules.forbidden;
+    this.#folds = rules.folds;
+  }
+
+  /**
+   * What several policies allow together, for a directory that all of them hold for. Nothing is looked up
+   * again: a link that was forbidden may lead elsewhere by now, and where it led stays forbidden.
+   */
+  static meet(all: readonly [PolicyAt, ...PolicyAt[]]): CompiledPolicy {
+    const policies = all.map(({ policy }) => policy);
+    const forbidden = all.flatMap(({ policy, at }) => policy.#forbiddenFrom(at));
+    return new CompiledPolicy({
+      maxFileSizeBytes: Math.min(...policies.map((policy) => policy.maxFileSizeBytes)),
+      maxDepth: Math.min(...all.map(({ policy, at }) => policy.maxDepth - levelsOf(at))),
+      symlinks: policies.some(({ symlinks }) => symlinks === "deny") ? "deny" : "within-root",
+      hardLinks: policies.some(({ hardLinks }) => hardLinks === "deny") ? "deny" : "allow",
+      requireAbsolutePaths: policies.some((policy) => policy.requireAbsolutePaths),
+      allowed: policies.flatMap((policy) => policy.#allowed),
+      denied: policies.flatMap((policy) => policy.#denied),
+      forbidden: [...new Set(forbidden)],
+      folds: policies.some((policy) => policy.#folds),
+    });
+  }
+
+  /** What is forbidden, relative to a directory below. */
+  #forbiddenFrom(at: string): string[] {
+    const directory = this.#folds ? fold(at) : at;
+    return this.#forbidden.flatMap((entry) => {
+      if (covers(entry, directory)) return [""];
+      if (directory === "") return [entry];
+      return covers(directory, entry) ? [entry.slice(directory.length + 1)] : [];
+    });
   }
 
   /**
@@ -93,15 +136,19 @@ export class CompiledPolicy {
   checkPath(relative: string): void {
     // n components are at least 2n - 1 characters, so that most paths need no counting.
     if (relative.length >= 2 * this.maxDepth && depthExceeds(relative, this.maxDepth)) {
-      throw fileError("path-too-deep", { details: { maxDepth: this.maxDepth } });
+      throw fileError("path-too-deep", { details: { maxDepth: Math.max(this.maxDepth, 0) } });
     }
     if (this.isForbidden(relative)) {
       throw fileError("path-forbidden", { reason: `${JSON.stringify(relative)} is forbidden` });
     }
   }
 
-  /** Whether a clean relative path is forbidden, by itself or by a directory above. */
+  /**
+   * Whether a clean relative path is forbidden, by itself or by a directory above; and every file that is
+   * just being written, by the name that it has until then.
+   */
   isForbidden(relative: string): boolean {
+    if (isTemporary(relative)) return true;
     if (this.#forbidden.length === 0) return false;
     const path = this.#folds ? fold(relative) : relative;
     for (const entry of this.#forbidden) if (covers(entry, path)) return true;
@@ -128,18 +175,17 @@ export class CompiledPolicy {
    * @throws {SecurityError} `extension-denied`.
    */
   checkName(name: string): void {
-    if (this.#allowed === undefined && this.#denied === undefined) return;
+    if (this.#allowed.length === 0 && this.#denied.length === 0) return;
     const lower = name.toLowerCase();
-    if (this.#allowed !== undefined && !ends(this.#allowed, lower)) {
+    if (!this.#allowed.every((list) => ends(list, lower))) {
       throw fileError("extension-denied", {
         reason: `${JSON.stringify(name)} has none of the allowed extensions`,
       });
     }
+    if (this.#denied.length === 0) return;
     // Some letters meet only in upper case: U+017F is a long s, and a file system may take it for one.
-    if (
-      this.#denied !== undefined &&
-      (ends(this.#denied, lower) || ends(this.#denied, name.toUpperCase().toLowerCase()))
-    ) {
+    const other = name.toUpperCase().toLowerCase();
+    if (this.#denied.some((list) => ends(list, lower) || ends(list, other))) {
       throw fileError("extension-denied", {
         reason: `${JSON.stringify(name)} has a denied extension`,
       });
@@ -174,7 +220,25 @@ export function compilePolicy(
   rootPath: string,
   options: CompileOptions = {},
 ): CompiledPolicy {
-  return new CompiledPolicy(policy, rootPath, options);
+  const rules = readOptions(policy, "policy");
+  const { narrows = false } = options;
+  const folds = options.caseInsensitive ?? ignoresCase(rootPath);
+  return new CompiledPolicy({
+    maxFileSizeBytes: count(
+      rules,
+      "maxFileSizeBytes",
+      narrows ? Infinity : DEFAULT_MAX_FILE_SIZE_BYTES,
+    ),
+    maxDepth: count(rules, "maxDepth", narrows ? Infinity : DEFAULT_MAX_DEPTH),
+    symlinks: choice("symlinks", rules.symlinks, ["within-root", "deny"]),
+    hardLinks: choice("hardLinks", rules.hardLinks, ["allow", "deny"]),
+    requireAbsolutePaths: flag("requireAbsolutePaths", rules.requireAbsolutePaths),
+    allowed: extensions("allowedExtensions", rules.allowedExtensions),
+    denied: extensions("deniedExtensions", rules.deniedExtensions)
+      .filter(({ simple, compound }) => simple.size > 0 || compound.length > 0),
+    forbidden: forbidden(rules.forbiddenPaths, rootPath, options, folds),
+    folds,
+  });
 }
 
 /** Whether file names below a root mean the same in upper and lower case; a guess on the strict side. */
@@ -198,8 +262,13 @@ function covers(entry: string, path: string): boolean {
 
 const SLASH = 0x2f;
 
+/** How many components a clean relative path has. */
+function levelsOf(relative: string): number {
+  return relative === "" ? 0 : relative.split("/").length;
+}
+
 function depthExceeds(relative: string, maxDepth: number): boolean {
-  if (relative.length === 0) return false;
+  if (relative.length === 0) return maxDepth < 0;
   let depth = 1;
   let at = relative.indexOf("/");
   while (at !== -1 && depth <= maxDepth) {
@@ -217,62 +286,14 @@ function ends(list: ExtensionList, lower: string): boolean {
   return false;
 }
 
-/** An option that is not known may be a misspelt restriction: to ignore it would wave through. */
-function checkKeys(policy: SecurityPolicy): void {
-  if (typeof policy !== "object" || policy === null || Array.isArray(policy)) {
-    throw new TypeError("'policy' must be an object");
-  }
-  for (const key of Object.keys(policy)) {
-    if (!KEYS.has(key)) throw new TypeError(`'${key}' is not an option of a policy`);
-  }
-}
-
-function count(
-  policy: SecurityPolicy,
-  name: "maxFileSizeBytes" | "maxDepth",
-  fallback: number,
-): number {
-  const value: unknown = policy[name];
-  if (value === undefined) return fallback;
-  if (typeof value !== "number") throw new TypeError(`'${name}' must be a number`);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new RangeError(`'${name}' must be a whole number from 0 on: current value is ${value}`);
-  }
-  return value;
-}
-
-function choice<T extends string>(name: string, value: unknown, all: readonly [T, ...T[]]): T {
-  if (value === undefined) return all[0];
-  const found = all.find((one) => one === value);
-  if (found === undefined) {
-    throw new TypeError(`'${name}' must be one of ${all.map((one) => `"${one}"`).join(", ")}`);
-  }
-  return found;
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (value === undefined) return false;
-  if (typeof value !== "boolean") throw new TypeError(`'${name}' must be true or false`);
-  return value;
-}
-
-function strings(name: string, value: unknown): readonly string[] | undefined {
-  if (value === undefined) return undefined;
-  if (!Array.isArray(value)) throw new TypeError(`'${name}' must be an array of strings`);
-  // A hole is passed over by forEach() and the like, but not by this.
-  for (const one of value) {
-    if (typeof one !== "string") throw new TypeError(`'${name}' must hold nothing but strings`);
-  }
-  return value;
-}
-
 /** One or more dots, each with something behind; a pattern such as `*.sh` would never match. */
 // deno-lint-ignore no-control-regex
 const EXTENSION = /^(?:\.[^./\\:*?\u0000]+)+$/u;
 
-function extensions(name: string, value: unknown): ExtensionList | undefined {
+/** The list as one that is compared with; none where nothing is said. */
+function extensions(name: string, value: unknown): readonly ExtensionList[] {
   const list = strings(name, value);
-  if (list === undefined) return undefined;
+  if (list === undefined) return [];
   const simple = new Set<string>();
   const compound: string[] = [];
   for (const written of list) {
@@ -284,7 +305,7 @@ function extensions(name: string, value: unknown): ExtensionList | undefined {
     if (extension.lastIndexOf(".") === 0) simple.add(extension);
     else compound.push(extension);
   }
-  return { simple, compound };
+  return [{ simple, compound }];
 }
 
 /** The forbidden paths that lie in a root, or hold it, by every spelling that is known. */

@@ -137,7 +137,7 @@ export class FileContext implements RootSet {
   }
 
   /** Where a canonical path lies below its root, with `/`; empty for the root itself. */
-  below(root: FileRoot, path: string): string {
+  below(root: { readonly path: string }, path: string): string {
     return this.#table.below(root, path);
   }
 
@@ -167,10 +167,19 @@ export class FileContext implements RootSet {
       const asFile = use.change !== true && !saysDirectory(input, this.platform);
       if (error.code === "not-found" && asFile) {
         const name = this.platform === "windows" ? input.replaceAll("\\", "/") : input;
-        this.starts[0]?.policy.checkName(lastName(name));
+        for (const { policy } of this.#meant(input)) policy.checkName(lastName(name));
       }
       throw error;
     }
+  }
+
+  /** The roots whose rules would hold for something that is not there. */
+  #meant(input: string): FileRoot[] {
+    if (!isAbsolute(input, this.platform)) {
+      return this.starts.map((root) => this.#table.start(root, input).root);
+    }
+    const meant = this.#table.absolute(input);
+    return typeof meant === "string" ? this.starts.slice(0, 1) : [meant.root];
   }
 
   #find(input: string, use: LocateUse): Located {

@@ -13,11 +13,18 @@ export interface Limits {
   readonly operations: Permits;
   /** One permit a byte in memory. */
   readonly bytes: Permits;
+  /** One permit a file that stays open while its caller is waited for: a stream, an upload. */
+  readonly openFiles: Permits;
+  /** One permit a change that waits for the reporter to be ready. */
+  readonly asking: Permits;
   /** Operations in a second. */
   readonly rate: OperationRate;
   /** Most entries of a `list` or `walk`. */
   readonly maxEntries: number;
 }
+
+/** Streams and uploads that may be open at once, however few operations may run. */
+const LEAST_OPEN_FILES = 64;
 
 const LEAST: Readonly<Record<keyof ResourcePolicy, number>> = {
   maxConcurrentOperations: 1,
@@ -40,12 +47,20 @@ export function makeLimits(resources: ResourcePolicy): Limits {
     }
   }
   const maxQueued = count(resources, "maxQueuedOperations") ?? 10_000;
+  const maxConcurrent = count(resources, "maxConcurrentOperations") ?? 64;
   return {
-    operations: new Permits(count(resources, "maxConcurrentOperations") ?? 64, { maxQueued }),
+    operations: new Permits(maxConcurrent, { maxQueued }),
     bytes: new Permits(count(resources, "maxBytesInFlight") ?? 256 * MiB, { maxQueued }),
+    openFiles: new Permits(atMost(Math.max(LEAST_OPEN_FILES, 4 * maxConcurrent))),
+    // As many as may run and wait afterwards.
+    asking: new Permits(atMost(maxConcurrent + maxQueued)),
     rate: new OperationRate(count(resources, "maxOperationsPerSecond")),
     maxEntries: count(resources, "maxEntries") ?? 100_000,
   };
+}
+
+function atMost(limit: number): number {
+  return Math.min(limit, Number.MAX_SAFE_INTEGER);
 }
 
 function count(resources: ResourcePolicy, name: keyof ResourcePolicy): number | undefined {

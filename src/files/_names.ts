@@ -20,6 +20,7 @@ import {
 import { fileError, fromSystemError } from "./_errors.ts";
 import { type Operation, run } from "./_operation.ts";
 import { scan, type ScannedDirectory } from "./_scan.ts";
+import { isTemporary } from "./_temporary_name.ts";
 
 /** Options of `mkdir()`. */
 export interface MkdirOptions extends OperationOptions {
@@ -33,7 +34,8 @@ export interface MkdirOptions extends OperationOptions {
 export interface RemoveOptions extends OperationOptions {
   /**
    * Removes a directory with everything below; links are removed, not followed. What is forbidden below,
-   * or could not be removed by its own name, keeps all of it from being removed. @default {false}
+   * or could not be removed by its own name, keeps all of it from being removed. What a process that was
+   * killed left of a write is not shown, and is removed. @default {false}
    */
   readonly recursive?: boolean;
 }
@@ -134,10 +136,12 @@ async function makeOne(
       const { parent, name, root } = target;
       const directory = existingDirectory(context, target);
       const canonical = directory ?? target.path;
-      let below = canonical;
-      for (const part of rest) below = joinName(context, below, part);
       if (directory === undefined) {
-        root.policy.checkPath(context.below(root, below));
+        let below = canonical;
+        for (const part of rest) {
+          below = joinName(context, below, part);
+          root.policy.checkPath(context.below(root, below));
+        }
         parent.createDirectory(name, mode);
       }
       return canonical;
@@ -205,6 +209,8 @@ function componentsOf(context: FileContext, input: string): { top: string; names
 async function removeBelow(operation: Operation, top: string): Promise<void> {
   const { context } = operation;
   const directories = await scan(operation, top, ({ root, entry, path }) => {
+    // What a crash left of a write goes with its directory: nobody could remove it by its name.
+    if (isTemporary(entry.name)) return;
     root.policy.checkPath(context.below(root, path));
     if (entry.type !== "directory") root.policy.checkName(entry.name);
   });

@@ -9,11 +9,12 @@ import type { ResourcePolicy, RootOptions, SecurityPolicy } from "./policy.ts";
 import { type AuditReporter, silentReporter } from "../events/audit_event.ts";
 import { openBackend, requireProtection } from "./_open_backend.ts";
 import { FileContext, type FileRoot, type OperationOptions } from "./_context.ts";
-import { makeRoot, narrowRules } from "./_open_root.ts";
+import { makeRoot, makeSubroot } from "./_open_root.ts";
 import type { FileErrorCode } from "../errors.ts";
 import { fileError, fromSystemError } from "./_errors.ts";
 import { makeLimits } from "./_limits.ts";
 import { run } from "./_operation.ts";
+import { readOptions } from "./_policy_options.ts";
 import { isWithin, type Platform } from "./_root_paths.ts";
 import { GrantedPaths } from "./required_permissions.ts";
 
@@ -36,7 +37,10 @@ export interface FileSecurityOptions {
   readonly audit?: AuditReporter;
 }
 
-/** Rules for a `subroot()`; they can only narrow those of the root that it lies in. */
+/**
+ * Rules for a `subroot()`, which can only narrow: those of the root that it lies in, and those of every root
+ * that lies below. A relative `forbiddenPaths` is meant below the directory and below each of those roots.
+ */
 export interface SubrootOptions extends SecurityPolicy, OperationOptions {
   /** Refuses everything that would change something below. @default {as the root that it lies in} */
   readonly readOnly?: boolean;
@@ -52,9 +56,11 @@ export interface OpenedContext {
 export async function openContext(options: FileSecurityOptions): Promise<OpenedContext> {
   requireKnown(options);
   const configured = requireRoots(options.roots);
-  const { protection = "best-effort", policy = {} } = options;
+  const { protection = "best-effort", resources = {} } = options;
+  // Read before anything is waited for: what its owner changes later must not count.
+  const policy = readOptions(options.policy === undefined ? {} : options.policy, "policy");
   requireProtection(protection);
-  const limits = makeLimits(options.resources ?? {});
+  const limits = makeLimits(resources);
   if (typeof Deno === "undefined") {
     throw fileError("protection-unavailable", { message: "Files need the Deno runtime" });
   }
@@ -71,7 +77,7 @@ export async function openContext(options: FileSecurityOptions): Promise<OpenedC
       permissions.checkRead(path);
       const handle = openRoot(backend, path, at);
       handles.push(handle);
-      return makeRoot({ handle, path, readOnly, rules: merge(policy, rules), platform });
+      return makeRoot({ handle, path, readOnly, rules: { ...policy, ...rules }, platform });
     });
     requireDistinct(roots);
     for (const root of roots) permissions.add(root);
@@ -97,12 +103,18 @@ export function openSubcontext(
   path: string,
   overrides: SubrootOptions = {},
 ): Promise<OpenedContext> {
-  const { readOnly = false, signal, principal, ...narrower } = overrides;
+  const { readOnly = false, signal, principal, ...rules } = readOptions<SubrootOptions>(
+    overrides,
+    "overrides",
+    ["readOnly", "signal", "principal"],
+  );
+  requireReadOnly(readOnly, "overrides");
   const options = {
     ...(signal === undefined ? {} : { signal }),
     ...(principal === undefined ? {} : { principal }),
   };
   return run(parent, "open", path, options, (operation) => {
+    operation.within = "subroot";
     const located = parent.locate(path);
     let handle: BackendRoot;
     try {
@@ -119,17 +131,19 @@ export function openSubcontext(
     try {
       const outer = parent.rootOf(located.root);
       const { platform } = parent;
-      const root = makeRoot({
-        handle,
-        path: handle.path,
-        readOnly: readOnly || outer.readOnly,
-        rules: narrowRules(outer, parent.below(outer, handle.path), narrower),
-        platform,
-      });
-      // A root that lies below keeps its own rules; it is reached, but no relative path starts there.
-      const inner = parent.roots.filter((other) =>
-        other.path !== root.path && isWithin(root.path, other.path, platform)
+      const below = parent.roots.filter((other) =>
+        other.path !== handle.path && isWithin(handle.path, other.path, platform)
       );
+      // A root that lies below keeps its own rules as well; it is reached, but no relative path starts there.
+      const { root, inner } = makeSubroot({
+        handle,
+        readOnly,
+        rules,
+        platform,
+        outer,
+        at: parent.below(outer, handle.path),
+        inner: below.map((other) => [other, parent.below(handle, other.path)]),
+      });
       const context = new FileContext({
         backend: parent.backend,
         starts: [root],
@@ -152,17 +166,24 @@ function requireRoots(roots: unknown): readonly RootOptions[] {
   if (!Array.isArray(roots) || roots.length === 0) {
     throw new TypeError("'roots' must be an array with at least one directory");
   }
-  return roots.map((root: unknown) => {
-    const options = typeof root === "string" ? { path: root } : root as RootOptions;
-    const { path, readOnly } = options ?? {};
-    if (typeof path !== "string" || path === "" || path.includes("\0")) {
-      throw new TypeError("'path' of a root must be the path of a directory");
-    }
-    if (readOnly !== undefined && typeof readOnly !== "boolean") {
-      throw new TypeError("'readOnly' of a root must be true or false");
-    }
+  // A hole is no root either: map() would pass it over.
+  return Array.from(roots, (root: unknown, at) => {
+    if (typeof root === "string") return { path: requirePath(root) };
+    const options = readOptions<RootOptions>(root, `roots[${at}]`, ["path", "readOnly"]);
+    requirePath(options.path);
+    requireReadOnly(options.readOnly, "a root");
     return options;
   });
+}
+
+function requirePath(path: unknown): string {
+  if (typeof path === "string" && path !== "" && !path.includes("\0")) return path;
+  throw new TypeError("'path' of a root must be the path of a directory");
+}
+
+function requireReadOnly(readOnly: unknown, what: string): void {
+  if (readOnly === undefined || typeof readOnly === "boolean") return;
+  throw new TypeError(`'readOnly' of ${what} must be true or false`);
 }
 
 /** Opens a root; the error tells which one, by its place in the configuration. */
@@ -190,13 +211,6 @@ function requireDistinct(roots: readonly FileRoot[]): void {
     }
     seen.set(path, at);
   });
-}
-
-/** The rules of one root: what it says itself, and else what holds for all. */
-function merge(policy: SecurityPolicy, rules: SecurityPolicy): SecurityPolicy {
-  // What is given as `undefined` is not said, and must not lift what holds for all.
-  const said = Object.entries(rules).filter(([, value]) => value !== undefined);
-  return { ...policy, ...Object.fromEntries(said) };
 }
 
 /** Nobody listens to the silent reporter, so that no event need be made. */

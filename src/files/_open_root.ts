@@ -5,7 +5,7 @@
  */
 
 import type { BackendRoot } from "./backends/backend.ts";
-import { compilePolicy } from "./_compiled_policy.ts";
+import { CompiledPolicy, compilePolicy } from "./_compiled_policy.ts";
 import type { FileRoot } from "./_context.ts";
 import { fileError } from "./_errors.ts";
 import { cleanAbsolute, isAbsolute, join, type Platform } from "./_root_paths.ts";
@@ -30,7 +30,7 @@ export function makeRoot(parts: RootParts): FileRoot {
     spellings.add(cleanAbsolute(parts.path, handle.path, platform));
   }
   const policy = compilePolicy(rules, handle.path, { spellings: [...spellings], canonicalize });
-  return { handle, path: handle.path, spellings: [...spellings], readOnly, rules, policy };
+  return { handle, path: handle.path, spellings: [...spellings], readOnly, policy };
 }
 
 /** Where a forbidden path really lies, as far as this process may know. */
@@ -41,59 +41,46 @@ function canonicalize(path: string): string {
   return Deno.realPathSync(path);
 }
 
+/** What a directory below a root is made of. */
+export interface SubrootParts {
+  readonly handle: BackendRoot;
+  /** Refuses changes below, whatever the roots say. */
+  readonly readOnly: boolean;
+  /** Rules besides those of the roots. */
+  readonly rules: SecurityPolicy;
+  readonly platform: Platform;
+  /** The root that it lies in, and where. */
+  readonly outer: FileRoot;
+  readonly at: string;
+  /** The roots that lie below, each with where. */
+  readonly inner: readonly (readonly [FileRoot, string])[];
+}
+
 /**
- * The rules of a directory below a root: its own, as far as they narrow those of the root.
- *
- * @param outer The root.
- * @param path Where the directory lies below it.
- * @param rules Rules of the directory's own.
+ * Makes a root of a directory below another, and narrows the roots that lie below it: a tenant that may only
+ * read, or only write little, must not do more where a path leads on into one of those.
  */
-export function narrowRules(
-  outer: FileRoot,
-  path: string,
-  rules: SecurityPolicy,
-): SecurityPolicy {
-  const { policy } = outer;
-  const levels = path === "" ? 0 : path.split("/").length;
-  const allowedExtensions = intersect(outer.rules.allowedExtensions, rules.allowedExtensions);
-  return {
-    // Whatever else is said, so that an unknown option is found.
-    ...rules,
-    maxFileSizeBytes: least(policy.maxFileSizeBytes, rules.maxFileSizeBytes),
-    maxDepth: least(policy.maxDepth - levels, rules.maxDepth),
-    symlinks: policy.symlinks === "deny" ? "deny" : rules.symlinks ?? "within-root",
-    hardLinks: policy.hardLinks === "deny" ? "deny" : rules.hardLinks ?? "allow",
-    ...(allowedExtensions === undefined ? {} : { allowedExtensions }),
-    deniedExtensions: [...outer.rules.deniedExtensions ?? [], ...rules.deniedExtensions ?? []],
-    forbiddenPaths: [
-      ...(outer.rules.forbiddenPaths ?? []).map((forbidden) => fromRoot(outer, forbidden)),
-      ...rules.forbiddenPaths ?? [],
-    ],
-    requireAbsolutePaths: policy.requireAbsolutePaths || (rules.requireAbsolutePaths ?? false),
+export function makeSubroot(parts: SubrootParts): { root: FileRoot; inner: FileRoot[] } {
+  const { handle, readOnly, rules, platform, outer, at } = parts;
+  const { path } = handle;
+  const spellings = outer.spellings.map((spelling) => join(spelling, at, platform));
+  const own = compilePolicy(rules, path, { spellings, canonicalize, narrows: true });
+  const root: FileRoot = {
+    handle,
+    path,
+    spellings: [path],
+    readOnly: readOnly || outer.readOnly,
+    policy: CompiledPolicy.meet([{ policy: outer.policy, at }, { policy: own, at: "" }]),
   };
-}
-
-/** A forbidden path of a root, in words that mean the same below it. */
-function fromRoot(root: FileRoot, forbidden: string): string {
-  const platform = root.path.startsWith("/") ? "posix" : "windows";
-  return isAbsolute(forbidden, platform) ? forbidden : join(root.path, forbidden, platform);
-}
-
-function least(ours: number, theirs: number | undefined): number {
-  // Anything but a number goes on as it is, to be refused by name.
-  return theirs === undefined || theirs >= ours ? ours : theirs;
-}
-
-function intersect(
-  ours: readonly string[] | undefined,
-  theirs: readonly string[] | undefined,
-): readonly string[] | undefined {
-  if (ours === undefined || theirs === undefined) return theirs ?? ours;
-  const allowed = new Set(ours.map(normalized));
-  return theirs.filter((extension) => allowed.has(normalized(extension)));
-}
-
-function normalized(extension: string): string {
-  const lower = extension.toLowerCase();
-  return lower.startsWith(".") ? lower : `.${lower}`;
+  const inner = parts.inner.map(([other, below]): FileRoot => {
+    // A relative path is one below each root.
+    const again = compilePolicy(rules, other.path, { canonicalize, narrows: true });
+    const policy = CompiledPolicy.meet([
+      { policy: other.policy, at: "" },
+      { policy: own, at: below },
+      { policy: again, at: "" },
+    ]);
+    return { ...other, readOnly: readOnly || other.readOnly, policy };
+  });
+  return { root, inner };
 }

@@ -9,6 +9,8 @@ import { type FileErrorCode, SecurityError } from "../errors.ts";
 import type { AuditEventInput, AuditOutcome } from "../events/audit_event.ts";
 import type { FileContext, OperationOptions } from "./_context.ts";
 import { fileError, fromSystemError, reasonOf } from "./_errors.ts";
+import type { ReleasePermits } from "./_permits.ts";
+import { isPromiseLike, recordsOf, unrecorded, untilAborted } from "./_records.ts";
 
 /** What an audit event calls an operation: `file.<name>`. */
 export type FileOperation =
@@ -32,8 +34,8 @@ export interface RunSettings<T> {
   readonly discard?: (result: T) => void;
 }
 
-/** Longest path of a client's that an event repeats, in UTF-16 code units. */
-const MAX_RESOURCE_LENGTH = 1024;
+/** Longest path or principal that an event repeats, in UTF-16 code units. */
+const MAX_TEXT_LENGTH = 1024;
 
 const NO_OPTIONS: OperationOptions = Object.freeze({});
 
@@ -42,13 +44,25 @@ export class Operation {
   readonly context: FileContext;
   readonly kind: FileOperation;
   readonly options: OperationOptions;
+  /** The signal of the caller, if any; read once, so that what was checked is what is used. */
+  readonly caller: AbortSignal | undefined;
   /** What the event names: the client's words until the canonical path is known. */
   resource: string;
+  /** Which operation it is within its kind, where the kind has several. */
+  within: string | undefined;
   /** What the event says besides; made when needed. */
   details: Record<string, unknown> | undefined;
   readonly #startedMs: number;
+  readonly #principal: string | undefined;
+  #begun = false;
   #reported = false;
 
+  /**
+   * Opens and asks nothing yet.
+   *
+   * @throws {TypeError} If the signal or the principal is none: found later, when a file is open already,
+   * that would leave it open for ever.
+   */
   constructor(
     context: FileContext,
     kind: FileOperation,
@@ -59,21 +73,33 @@ export class Operation {
     this.kind = kind;
     this.options = options ?? NO_OPTIONS;
     this.resource = input;
+    const { signal, principal } = this.options;
+    // The getter refuses what only has the prototype.
+    if (
+      signal !== undefined &&
+      !(signal instanceof AbortSignal && typeof signal.aborted === "boolean")
+    ) {
+      throw new TypeError("'signal' must be an AbortSignal");
+    }
+    if (principal !== undefined && typeof principal !== "string") {
+      throw new TypeError("'principal' must be a string");
+    }
+    this.caller = signal;
+    this.#principal = principal;
     this.#startedMs = context.reporter === undefined ? 0 : performance.now();
   }
 
   /** Throws when the validator was closed or the caller gave up; to be called after every await. */
   check(): void {
-    const { signal } = this.options;
-    if (signal !== undefined && signal.aborted) throw signal.reason;
+    const { caller } = this;
+    if (caller !== undefined && caller.aborted) throw caller.reason;
     if (this.context.closed) throw fileError("closed");
   }
 
   /** What ends a wait of this operation: the caller's signal or the end of the validator. */
   signal(): AbortSignal {
-    const { signal } = this.options;
-    const { closing } = this.context;
-    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    const { caller, context: { closing } } = this;
+    return caller === undefined ? closing : AbortSignal.any([caller, closing]);
   }
 
   /** Counts the operation against the rate, and asks the reporter when it changes something. */
@@ -81,12 +107,50 @@ export class Operation {
     this.check();
     this.context.limits.rate.take();
     if (!changes) return;
-    try {
-      await this.context.reporter?.ready?.();
-    } catch (error) {
-      throw fileError("audit-unavailable", { error, reason: String(error) });
-    }
+    await this.#ask();
     this.check();
+  }
+
+  /** Asks the reporter. One that never answers holds up neither an abort nor `close()`. */
+  async #ask(): Promise<void> {
+    const { reporter, limits, closing } = this.context;
+    if (reporter?.ready === undefined) return;
+    // Whoever waits here is counted by no other limit yet.
+    const leave = limits.asking.tryHold();
+    if (leave === undefined) {
+      throw fileError("too-many-operations", { reason: "too many wait for the reporter" });
+    }
+    try {
+      let ready: unknown;
+      try {
+        ready = reporter.ready();
+      } catch (cause) {
+        throw unrecorded(cause);
+      }
+      if (!isPromiseLike(ready)) return;
+      const answer = Promise.resolve(ready).catch((cause) => {
+        throw unrecorded(cause);
+      });
+      await (this.caller === undefined
+        ? untilAborted(answer, closing)
+        : untilAborted(answer, this.caller, closing));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Counts a file that stays open while the caller is waited for, to be called before it is opened: a
+   * client that opens streams and never reads, or begins uploads and never sends, holds no permit, and
+   * would take every descriptor of the process.
+   *
+   * @returns What ends it, once, however often it is called.
+   * @throws {SecurityError} `too-many-operations`; there is no wait, since nothing might ever end it.
+   */
+  keepOpen(): ReleasePermits {
+    const release = this.context.limits.openFiles.tryHold();
+    if (release !== undefined) return release;
+    throw fileError("too-many-operations", { reason: "too many streams and uploads are open" });
   }
 
   /** Does a piece of work under a permit; whoever waits for its caller does that between two of them. */
@@ -99,6 +163,7 @@ export class Operation {
     const leave = this.context.enter();
     try {
       this.check();
+      this.#begun = true;
       return await work();
     } finally {
       leave();
@@ -113,21 +178,38 @@ export class Operation {
   }
 
   #isAbort(thrown: unknown): boolean {
-    const { signal } = this.options;
-    return signal !== undefined && signal.aborted && thrown === signal.reason;
+    const { caller } = this;
+    return caller !== undefined && caller.aborted && thrown === caller.reason;
   }
 
-  /** Records how the operation ended, once; rejects with `audit-unavailable` when that fails. */
+  /**
+   * Records how the operation ended, once; rejects with `audit-unavailable` when that fails.
+   *
+   * `close()` waits for the record (see `_records.ts`). The caller waits until it gives up: then an
+   * operation that was done rejects with the reason of its signal, one that failed with its own error,
+   * and the record is made all the same.
+   */
   async report(error?: unknown): Promise<void> {
     const { reporter } = this.context;
     if (reporter === undefined || this.#reported) return;
     this.#reported = true;
-    // Nothing was attempted, and whoever closes a validator closes its log as well.
-    if (error instanceof SecurityError && error.code === "closed") return;
+    // Refused before anything was attempted: whoever closed the validator has closed its log as well. Once
+    // something was done, closing in the right moment must not keep it out of the log.
+    if (!this.#begun && error instanceof SecurityError && error.code === "closed") return;
+    let made: unknown;
     try {
-      await reporter.report(this.#event(error));
+      made = reporter.report(this.#event(error));
     } catch (cause) {
-      throw fileError("audit-unavailable", { error: cause, reason: String(cause) });
+      throw unrecorded(cause);
+    }
+    if (!isPromiseLike(made)) return;
+    const recorded = recordsOf(this.context).wait(made);
+    const { caller } = this;
+    if (caller === undefined) return await recorded;
+    try {
+      await untilAborted(recorded, caller);
+    } catch (thrown) {
+      if (error === undefined || !this.#isAbort(thrown)) throw thrown;
     }
   }
 
@@ -137,14 +219,15 @@ export class Operation {
   }
 
   #event(error: unknown): AuditEventInput {
-    const { principal } = this.options;
+    const principal = this.#principal;
     const refused = error instanceof SecurityError ? error : undefined;
     return {
       kind: `file.${this.kind}`,
       outcome: error === undefined ? "success" : outcomeOf(refused),
+      ...(this.within === undefined ? {} : { operation: this.within }),
       resource: clip(this.resource),
       durationMs: performance.now() - this.#startedMs,
-      ...(principal === undefined ? {} : { principal }),
+      ...(principal === undefined ? {} : { principal: clip(principal) }),
       ...(refused === undefined ? {} : { code: refused.code }),
       ...(error === undefined ? {} : { reason: this.#reasonOf(error) }),
       ...(this.details === undefined ? {} : { details: this.details }),
@@ -175,7 +258,12 @@ export function run<T>(
   settings: RunSettings<T> = {},
 ): Promise<T> {
   if (typeof input !== "string") return rejectInput();
-  const operation = new Operation(context, kind, input, options);
+  let operation: Operation;
+  try {
+    operation = new Operation(context, kind, input, options);
+  } catch (mistake) {
+    return Promise.reject(mistake);
+  }
   const { operations, rate } = context.limits;
   if (context.reporter !== undefined || !operations.tryAcquire()) {
     return runRecorded(operation, work, settings);
@@ -213,21 +301,27 @@ async function runRecorded<T>(
   settings: RunSettings<T>,
 ): Promise<T> {
   let result: T;
+  // Between the work and its record nothing else would keep `close()`, and then the log, from closing.
+  const leave = operation.context.enter();
   try {
-    await operation.begin(settings.changes === true);
-    result = await operation.step(() => work(operation));
-  } catch (thrown) {
-    const error = operation.explain(thrown);
-    await operation.report(error);
-    throw error;
+    try {
+      await operation.begin(settings.changes === true);
+      result = await operation.step(() => work(operation));
+    } catch (thrown) {
+      const error = operation.explain(thrown);
+      await operation.report(error);
+      throw error;
+    }
+    try {
+      await operation.report();
+    } catch (error) {
+      settings.discard?.(result);
+      throw error;
+    }
+    return result;
+  } finally {
+    leave();
   }
-  try {
-    await operation.report();
-  } catch (error) {
-    settings.discard?.(result);
-    throw error;
-  }
-  return result;
 }
 
 /** Codes that are not a refusal by policy; everything else is. */
@@ -257,5 +351,5 @@ function outcomeOf(error: SecurityError | undefined): AuditOutcome {
 }
 
 function clip(text: string): string {
-  return text.length > MAX_RESOURCE_LENGTH ? `${text.slice(0, MAX_RESOURCE_LENGTH)}…` : text;
+  return text.length > MAX_TEXT_LENGTH ? `${text.slice(0, MAX_TEXT_LENGTH - 1)}…` : text;
 }

@@ -154,8 +154,13 @@ export class Permits {
    */
   hold(weight: number, signal?: AbortSignal): ReleasePermits | Promise<ReleasePermits> {
     signal?.throwIfAborted();
-    if (this.tryAcquire(weight)) return this.#releaser(weight);
-    return this.acquire(weight, signal).then(() => this.#releaser(weight));
+    return this.tryHold(weight) ??
+      this.acquire(weight, signal).then(() => this.#releaser(weight));
+  }
+
+  /** Takes permits as `hold()` does, but only when that needs no wait; otherwise `undefined`. */
+  tryHold(weight = 1): ReleasePermits | undefined {
+    return this.tryAcquire(weight) ? this.#releaser(weight) : undefined;
   }
 
   #releaser(weight: number): ReleasePermits {

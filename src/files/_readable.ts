@@ -8,6 +8,7 @@ import type { OpenFile } from "./backends/backend.ts";
 import type { FileContext } from "./_context.ts";
 import { fileError } from "./_errors.ts";
 import { Operation, rejectInput } from "./_operation.ts";
+import type { ReleasePermits } from "./_permits.ts";
 import {
   isByteCount,
   openForRead,
@@ -29,18 +30,36 @@ export async function readable(
   const { maxBytes = Infinity } = options;
   if (maxBytes !== Infinity && !isByteCount(maxBytes)) return rejectByteCount("maxBytes", maxBytes);
   const operation = new Operation(context, "read", input, options);
+  const leave = context.enter();
   try {
     await operation.begin(false);
-    const source = await operation.step(async () => {
-      const { file, limit, size, release } = await openForRead(operation, input, maxBytes);
-      // A slow reader must not keep this process from changing the file: the handle is what it reads.
-      release();
-      return new FileSource(operation, file, limit, size);
-    });
+    const source = await operation.step(() => openSource(operation, input, maxBytes));
     return new ReadableStream(source, { highWaterMark: 0 });
   } catch (thrown) {
     const error = operation.explain(thrown);
     await operation.report(error);
+    throw error;
+  } finally {
+    leave();
+  }
+}
+
+async function openSource(
+  operation: Operation,
+  input: string,
+  maxBytes: number,
+): Promise<FileSource> {
+  const ended = operation.keepOpen();
+  let file: OpenFile | undefined;
+  try {
+    const opened = await openForRead(operation, input, maxBytes);
+    file = opened.file;
+    // A slow reader must not keep this process from changing the file: the handle is what it reads.
+    opened.release();
+    return new FileSource(operation, file, opened, ended);
+  } catch (error) {
+    file?.close();
+    ended();
     throw error;
   }
 }
@@ -48,9 +67,10 @@ export async function readable(
 /** Reads when asked to; holds a permit and memory only for the time of one chunk. */
 class FileSource implements UnderlyingByteSource {
   readonly type = "bytes";
-  readonly autoAllocateChunkSize = CHUNK_BYTES;
+  readonly autoAllocateChunkSize: number;
   readonly #operation: Operation;
   readonly #file: OpenFile;
+  readonly #letGo: ReleasePermits;
   readonly #limit: number;
   readonly #size: number;
   readonly #signal: AbortSignal;
@@ -58,12 +78,22 @@ class FileSource implements UnderlyingByteSource {
   #position = 0;
   #reading = false;
   #ended = false;
+  /** The stream was failed from here, not by what `pull()` throws. */
+  #aborted = false;
 
-  constructor(operation: Operation, file: OpenFile, limit: number, size: number) {
+  constructor(
+    operation: Operation,
+    file: OpenFile,
+    { limit, size }: { readonly limit: number; readonly size: number },
+    letGo: ReleasePermits,
+  ) {
     this.#operation = operation;
     this.#file = file;
+    this.#letGo = letGo;
     this.#limit = limit;
     this.#size = size;
+    // A chunk of more bytes than may be held at once could never be read.
+    this.autoAllocateChunkSize = Math.min(CHUNK_BYTES, this.#mostBytes);
     this.#signal = operation.signal();
     this.#signal.addEventListener("abort", this.#abort);
   }
@@ -94,7 +124,7 @@ class FileSource implements UnderlyingByteSource {
       }
       request.respond(read);
     } catch (thrown) {
-      if (this.#ended && this.#signal.aborted) return;
+      if (this.#aborted) return;
       const error = this.#operation.explain(thrown);
       this.#end();
       await this.#report(error);
@@ -108,8 +138,9 @@ class FileSource implements UnderlyingByteSource {
   }
 
   async #read(view: ArrayBufferView): Promise<number> {
-    const allowed = Math.min(view.byteLength, this.#limit - this.#position);
-    const release = await reserve(this.#operation, view.byteLength);
+    const most = Math.min(view.byteLength, this.#mostBytes);
+    const allowed = Math.min(most, this.#limit - this.#position);
+    const release = await reserve(this.#operation, most);
     this.#reading = true;
     try {
       // The file was closed while this waited.
@@ -124,7 +155,7 @@ class FileSource implements UnderlyingByteSource {
         : await this.#file.read(into, this.#position);
     } finally {
       this.#reading = false;
-      if (this.#ended) this.#file.close();
+      if (this.#ended) this.#close();
       release();
     }
   }
@@ -132,6 +163,7 @@ class FileSource implements UnderlyingByteSource {
   /** The caller gave up, or the validator closes: no chunk more, and the handle goes. */
   readonly #abort = (): void => {
     if (this.#ended) return;
+    this.#aborted = true;
     this.#end();
     const error = this.#operation.explain(this.#signal.reason);
     this.#controller?.error(error);
@@ -144,7 +176,20 @@ class FileSource implements UnderlyingByteSource {
     if (this.#ended) return;
     this.#ended = true;
     this.#signal.removeEventListener("abort", this.#abort);
-    if (!this.#reading) this.#file.close();
+    if (!this.#reading) this.#close();
+  }
+
+  #close(): void {
+    try {
+      this.#file.close();
+    } finally {
+      this.#letGo();
+    }
+  }
+
+  /** Most bytes that may be held at once. */
+  get #mostBytes(): number {
+    return this.#operation.context.limits.bytes.max;
   }
 
   #report(error?: unknown): Promise<void> {

@@ -11,6 +11,7 @@ import { fileError } from "./_errors.ts";
 import { type Operation, rejectInput, run } from "./_operation.ts";
 import { isWithin } from "./_root_paths.ts";
 import { scan, type Scanned } from "./_scan.ts";
+import { isTemporary } from "./_temporary_name.ts";
 
 /** Options of `rename()`. */
 export interface RenameOptions extends OperationOptions {
@@ -112,6 +113,8 @@ async function checkBelow(operation: Operation, { from, to }: Names): Promise<vo
   const { context } = operation;
   const { root } = to;
   await scan(operation, from.path, ({ directory, entry, path }: Scanned) => {
+    // What is being written, or was left by a crash, is shown nowhere, and checked when it takes its place.
+    if (isTemporary(entry.name)) return;
     const moved = to.path + path.slice(from.path.length);
     root.policy.checkPath(context.below(root, moved));
     if (entry.type === "directory") return;

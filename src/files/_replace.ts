@@ -8,6 +8,7 @@ import type { Located, OpenFile } from "./backends/backend.ts";
 import { locked, type Target } from "./_change.ts";
 import type { Chunks } from "./_chunks.ts";
 import { fileError } from "./_errors.ts";
+import type { FileContext } from "./_context.ts";
 import type { Operation } from "./_operation.ts";
 import {
   checkSize,
@@ -18,9 +19,7 @@ import {
   type Step,
   writeAll,
 } from "./_target.ts";
-
-/** Enough that nobody guesses the name of a file that is being written, in bytes. */
-const TEMPORARY_NAME_BYTES = 16;
+import { temporaryName } from "./_temporary_name.ts";
 
 // --- By a rename
 
@@ -73,7 +72,8 @@ export function createTemporary(
   size: number | undefined,
   settings: Settings,
 ): Temporary {
-  const target = locateTarget(operation.context, input, settings);
+  const { context } = operation;
+  const target = locateTarget(context, input, settings);
   const { parent, existing, path } = target;
   try {
     if (operation.kind === "write") operation.resource = path;
@@ -82,20 +82,17 @@ export function createTemporary(
     const name = temporaryName();
     // Nobody may read the new content who may not read the old.
     const mode = existing === undefined ? settings.mode : settings.mode & existing.mode;
-    return new Temporary(parent, name, parent.createFile(name, mode), { limit, path, settings });
+    const purpose = { context, limit, path, settings };
+    return new Temporary(parent, name, parent.createFile(name, mode), purpose);
   } catch (error) {
     parent.close();
     throw error;
   }
 }
 
-function temporaryName(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(TEMPORARY_NAME_BYTES));
-  return `.bartizan-${bytes.toHex()}`;
-}
-
 /** What a temporary file is for. */
 interface Purpose {
+  readonly context: FileContext;
   readonly limit: number;
   readonly path: string;
   readonly settings: Settings;
@@ -126,15 +123,23 @@ export class Temporary {
 
   async write(chunk: Uint8Array): Promise<void> {
     const { limit, path } = this.#purpose;
-    checkSize(this.size + chunk.byteLength, limit, path);
+    // Asked once: afterwards the memory may be somebody else's.
+    const bytes = chunk.byteLength;
+    checkSize(this.size + bytes, limit, path);
     await this.file.write(chunk, this.size);
-    this.size += chunk.byteLength;
+    this.size += bytes;
   }
 
   /** Takes its place; without an `await` since the target was found. */
   commit(target: Target): void {
     const { existing, parent, name } = target;
     const mine = this.file.info();
+    // Whoever else can write into this directory may have added what no limit was applied to.
+    if (mine.size !== this.size) {
+      throw fileError("io-error", {
+        reason: `${this.#name} has ${mine.size} bytes, and ${this.size} were written`,
+      });
+    }
     const keeps = existing === undefined ? 0 : existing.mode & 0o777;
     if (keeps !== 0 && keeps !== (mine.mode & 0o777)) this.file.chmod(keeps);
     const there = this.#directory.lookup(this.#name);
@@ -153,10 +158,18 @@ export class Temporary {
     this.#done = true;
   }
 
-  /** Removes it, unless it has taken its place, and lets go of everything. */
+  /**
+   * Removes it, unless it has taken its place, and lets go of everything. Where the permission to write was
+   * revoked meanwhile it stays, out of every client's reach: Deno would ask the user at the terminal.
+   */
   discard(): void {
     quietly(() => this.file.close());
-    if (!this.#done) quietly(() => this.#directory.removeFile(this.#name));
+    if (!this.#done) {
+      quietly(() => {
+        this.#purpose.context.permissions.demand(this.#directory.root.path, true);
+        this.#directory.removeFile(this.#name);
+      });
+    }
     this.#done = true;
     this.#directory.close();
   }

@@ -9,7 +9,6 @@ import type { CompiledPolicy } from "./_compiled_policy.ts";
 import { fileError, fromSystemError } from "./_errors.ts";
 import { begins, cleanAbsolute, isWithin, join, type Platform } from "./_root_paths.ts";
 import type { BackendRoot } from "./backends/backend.ts";
-import type { SecurityPolicy } from "./policy.ts";
 import { relativeWithin } from "./resolve_within.ts";
 
 /** A root of a validator, with what holds below it. */
@@ -22,9 +21,7 @@ export interface FileRoot {
   readonly spellings: readonly string[];
   /** Refuses changes below. */
   readonly readOnly: boolean;
-  /** The rules as configured, for a `subroot()`. */
-  readonly rules: SecurityPolicy;
-  /** The rules as they are applied. */
+  /** The rules that hold below. */
   readonly policy: CompiledPolicy;
 }
 
@@ -69,7 +66,7 @@ export class RootTable {
   }
 
   /** Where a canonical path lies below its root, with `/`; empty for the root itself. */
-  below(root: FileRoot, path: string): string {
+  below(root: { readonly path: string }, path: string): string {
     const rest = path.slice(root.path.length);
     const slashed = this.platform === "windows" ? rest.replaceAll("\\", "/") : rest;
     return slashed.startsWith("/") ? slashed.slice(1) : slashed;

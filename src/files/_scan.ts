@@ -50,6 +50,8 @@ export async function scan(
       const root = context.rootOf(directory.root);
       const entries = await directory.list(left);
       operation.check();
+      // Since then a permission may have been revoked, and a visitor looks at what was found.
+      context.permissions.demand(directory.root.path, true);
       left -= entries.length;
       for (const entry of entries) {
         const below = joinName(context, path, entry.name);

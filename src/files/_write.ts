@@ -9,7 +9,7 @@
 
 import type { FileContext, OperationOptions } from "./_context.ts";
 import { checkMode, runSteps } from "./_change.ts";
-import { checkData, chunksOf, type FileData } from "./_chunks.ts";
+import { chunksOf, type FileData, takeData } from "./_chunks.ts";
 import { writeInPlace } from "./_in_place.ts";
 import { replace } from "./_replace.ts";
 import { direct, type Settings, type Step } from "./_target.ts";
@@ -53,7 +53,7 @@ export async function writeFile(
   data: FileData,
   options: WriteFileOptions = {},
 ): Promise<void> {
-  checkData(data);
+  const taken = takeData(data);
   const settings = settingsOf(options);
   const inPlace = settings.append || options.atomic === false;
   const write = inPlace ? writeInPlace : replace;
@@ -63,7 +63,7 @@ export async function writeFile(
       0,
     );
     const work = async (step: Step): Promise<void> => {
-      const chunks = chunksOf(data, operation, Math.min(largest, settings.maxBytes));
+      const chunks = chunksOf(taken, operation, Math.min(largest, settings.maxBytes));
       try {
         await write(operation, input, chunks, settings, step);
       } catch (error) {
@@ -73,7 +73,15 @@ export async function writeFile(
       chunks.end();
     };
     // One permit for what is in memory; one for each piece of what has to be waited for.
-    if (data instanceof ReadableStream) return await work((piece) => operation.step(piece));
+    if (taken instanceof ReadableStream) {
+      // Between two pieces it holds no permit, and its file is open all the same.
+      const ended = operation.keepOpen();
+      try {
+        return await work((piece) => operation.step(piece));
+      } finally {
+        ended();
+      }
+    }
     await operation.step(() => work(direct(operation)));
   });
 }

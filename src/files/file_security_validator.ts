@@ -103,7 +103,8 @@ export class FileSecurityValidator {
    *
    * @param options The roots, the rules and the limits.
    * @returns The validator; whoever opened it closes it.
-   * @throws {TypeError} If the options make no sense, such as without any root.
+   * @throws {TypeError} If the options make no sense, such as without any root; a policy has to be a plain
+   * object, and is copied.
    * @throws {RangeError} If a limit is out of its range.
    * @throws {SecurityError} `protection-unavailable` if the protection that is asked for cannot be had,
    * `permission-missing` if a permission is missing, `not-found` or `not-a-directory` if a root is none.
@@ -120,12 +121,13 @@ export class FileSecurityValidator {
 
   /** The least permissions that this configuration works with, for the command line and deno.json. */
   requiredPermissions(): RequiredPermissions {
-    const { roots, backend: { protection } } = this.#context;
+    const { roots, backend: { protection, libraries } } = this.#context;
     return requiredPermissions({
       roots: roots.flatMap(({ spellings, readOnly }) =>
         spellings.map((path) => ({ path, readOnly }))
       ),
       protection,
+      ...(libraries === undefined ? {} : { libraries }),
     });
   }
 
@@ -144,6 +146,9 @@ export class FileSecurityValidator {
 
   /**
    * Opens an existing file. Its size was checked; what is read or written through it later is not.
+   *
+   * With the protection `kernel` and anything less than all permissions it is an object with all methods of
+   * `Deno.FsFile`, not an instance of it.
    *
    * @param path What the client wrote.
    * @param options What to open it for.
@@ -236,12 +241,17 @@ export class FileSecurityValidator {
 
   /**
    * Writes a whole file. Unless asked to append or to write in place, what was there is replaced at once
-   * and completely, or not at all.
+   * and completely, or not at all. Until then the content lies beside it under the name `.bartizan-` with 32
+   * hexadecimal digits, which every operation refuses and no list shows. It stays there when the process is
+   * killed or loses the permission to write; a recursive `remove()` of the directory takes it along.
+   *
+   * Memory that is transferred or resized before the end is a `TypeError`.
    *
    * @param path What the client wrote.
    * @param data The content; a stream is read to its end, within the limit.
    * @param options How it is written.
-   * @throws {SecurityError} `file-too-large`, `already-exists`, `read-only-root`; or if it is refused.
+   * @throws {SecurityError} `file-too-large`, `already-exists`, `read-only-root`; `not-found` if the file
+   * that is written in place from a stream is renamed or replaced; or if it is refused.
    */
   writeFile(path: string, data: FileData, options?: WriteFileOptions): Promise<void> {
     return writeFile(this.#context, path, data, options);
@@ -321,8 +331,9 @@ export class FileSecurityValidator {
   /**
    * Narrows to a directory, for a tenant or a session.
    *
-   * The rules of the root that it lies in stay in force, and `overrides` can only narrow them. Limits are
-   * shared with this validator, and closing this one closes it as well.
+   * The rules of the root that it lies in stay in force, as do those of every root below, and `overrides` can
+   * only narrow them. Limits are shared with this validator, and closing this one closes it as well. It is
+   * recorded as `file.open`, with the operation `subroot`.
    *
    * @param path The directory.
    * @param overrides Rules of its own.

@@ -6,6 +6,7 @@
 
 import { fileError } from "../_errors.ts";
 import { infoOf } from "./_object_info.ts";
+import { plainView, sizeOf, whole } from "../_view.ts";
 import type { ObjectInfo, OpenFile } from "./backend.ts";
 
 /** A regular file that `Deno.open` opened. It has one position, so calls take turns. */
@@ -36,22 +37,27 @@ export class DenoFile implements OpenFile {
   }
 
   readSync(into: Uint8Array, offset: number): number {
+    if (sizeOf(into) === 0) return 0;
     this.#file.seekSync(offset, Deno.SeekMode.Start);
     return this.#file.readSync(into) ?? 0;
   }
 
-  read(into: Uint8Array, offset: number): Promise<number> {
-    return this.#inTurn(async () => {
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    const view = plainView(into);
+    const size = view.byteLength;
+    return await this.#inTurn(async () => {
       await this.#file.seek(offset, Deno.SeekMode.Start);
-      return await this.#file.read(into) ?? 0;
+      return await whole(view, size, this.#file.read(view)) ?? 0;
     });
   }
 
-  write(from: Uint8Array, offset: number): Promise<void> {
-    return this.#inTurn(async () => {
+  async write(from: Uint8Array, offset: number): Promise<void> {
+    const view = plainView(from);
+    const total = view.byteLength;
+    return await this.#inTurn(async () => {
       if (!this.#append) await this.#file.seek(offset, Deno.SeekMode.Start);
-      for (let done = 0; done < from.byteLength;) {
-        const count = await this.#file.write(from.subarray(done));
+      for (let done = 0; done < total;) {
+        const count = await whole(view, total, this.#file.write(plainView(view, done)));
         if (count <= 0) throw fileError("io-error", { reason: "a write took no bytes" });
         done += count;
       }

@@ -9,6 +9,7 @@
  * @module
  */
 
+import { SecurityError } from "../../errors.ts";
 import { fileError } from "../_errors.ts";
 import { errnoOf } from "./_object_info.ts";
 import type { LocateOptions, RootSet } from "./backend.ts";
@@ -96,8 +97,9 @@ export function explain(
     let link: string | undefined;
     try {
       link = reader.readLink(next);
-    } catch {
-      return error; // It ends here, inside: the kernel's word stands.
+    } catch (refusal) {
+      // It ends here, inside: the kernel's word stands, unless this process may not look.
+      return refusal instanceof SecurityError ? refusal : error;
     }
     if (link === undefined) {
       at = next;
@@ -116,7 +118,8 @@ export function explain(
  * The same for an absolute path that starts outside: the longest part of it that exists decides
  * whether it leads into a root.
  *
- * @param canonical Canonical path of something that exists; throws for what does not.
+ * @param canonical Canonical path of something that exists; `undefined` where it is not known, as above what
+ * this process may look at; throws for what does not exist.
  */
 export function explainAbsolute(
   error: unknown,
@@ -124,16 +127,19 @@ export function explainAbsolute(
   path: string,
   options: LocateOptions,
   reader: LinkReader,
-  canonical: (path: string) => string,
+  canonical: (path: string) => string | undefined,
 ): unknown {
   if (OWN_SHORTAGE.has(errnoOf(error))) return error;
   const { separator } = reader;
   let base: string | undefined;
-  let end = path.indexOf(separator);
+  const first = path.indexOf(separator);
+  let end = first;
   // From the front, since the length of what does not exist is the client's to choose.
-  for (let next = end; next !== -1; next = path.indexOf(separator, next + 1)) {
+  for (let next = first; next !== -1; next = path.indexOf(separator, next + 1)) {
     try {
-      base = canonical(next === end ? path.slice(0, next + 1) : path.slice(0, next));
+      const found = canonical(next === first ? path.slice(0, next + 1) : path.slice(0, next));
+      if (found === undefined) continue;
+      base = found;
       end = next;
     } catch {
       break;

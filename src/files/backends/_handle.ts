@@ -11,6 +11,9 @@ import type { Libc } from "./_libc.ts";
 const ROOM_BYTES = 256 * 1024;
 const MAX_ROOMS = 4;
 
+/** The one handle that has a neighbour. */
+let paired: Handle | undefined;
+
 const rooms: Uint8Array<ArrayBuffer>[] = [];
 
 /**
@@ -89,6 +92,10 @@ export class Handle {
       return this.close();
     }
     this.#closed = true;
+    // A client that opens streams of small files and never reads would take two descriptors for each: only the
+    // last one waits for its neighbour, and a file that is read and closed at once is the last one.
+    if (paired !== undefined) paired.#dropNeighbour();
+    paired = other;
     other.#neighbour = this.#number;
     this.libc.release();
   }
@@ -97,13 +104,18 @@ export class Handle {
   #dropNeighbour(): void {
     if (this.#neighbour < 0) return;
     this.libc.symbols.close(this.#neighbour);
+    this.#forgetNeighbour();
+  }
+
+  #forgetNeighbour(): void {
     this.#neighbour = -1;
+    paired = undefined;
   }
 
   #end(): void {
     if (this.#neighbour >= 0) {
       this.libc.closePair(Math.min(this.#number, this.#neighbour));
-      this.#neighbour = -1;
+      this.#forgetNeighbour();
       this.libc.release();
       return;
     }

@@ -9,6 +9,7 @@ import { type Handle, withRoom } from "./_handle.ts";
 import type { Libc } from "./_libc.ts";
 import { ErrnoError } from "./_linux.ts";
 import { infoOfStatx } from "./_statx.ts";
+import { plainView, sizeOf, whole } from "../_view.ts";
 import type { ObjectInfo, OpenFile } from "./backend.ts";
 
 /** Up to this many bytes, a hop to another thread and back costs more than the call. */
@@ -21,22 +22,22 @@ const MAX_CALL_BYTES = 1024 * 1024 * 1024;
  * Reads into a buffer off the thread. The errno of another thread cannot be asked for, so after a
  * failure the call is made again on this one, where it either succeeds or says why.
  */
-export function readLater(
+export async function readLater(
   libc: Libc,
   number: number,
   into: Uint8Array,
   offset: number,
 ): Promise<number> {
-  return withRoom(async (room) => {
-    const length = BigInt(Math.min(into.byteLength, room.byteLength));
+  const view = plainView(into);
+  const size = view.byteLength;
+  return await withRoom(async (room) => {
+    const length = BigInt(Math.min(size, room.byteLength));
     const at = BigInt(offset);
-    let count = await libc.symbols.preadLater(number, room, length, at);
+    let count = await whole(view, size, libc.symbols.preadLater(number, room, length, at));
     if (count < 0) {
       count = libc.retry("read", () => libc.symbols.pread(number, room, length, at));
     }
-    // The caller may have transferred the buffer meanwhile: then it has no room any more.
-    if (count > into.byteLength) throw new TypeError("Cannot read into a detached buffer");
-    into.set(room.subarray(0, count));
+    view.set(room.subarray(0, count));
     return count;
   });
 }
@@ -49,8 +50,10 @@ export function writeLater(
   offset: number,
 ): Promise<number> {
   return withRoom(async (room) => {
-    const length = Math.min(from.byteLength, room.byteLength);
-    room.set(from.subarray(0, length));
+    // Said to be longer than it is, it would bring into the file what others left in this room.
+    const view = plainView(from);
+    const length = Math.min(view.byteLength, room.byteLength);
+    room.set(view.subarray(0, length));
     const size = BigInt(length);
     const at = BigInt(offset);
     const count = await libc.symbols.pwriteLater(number, room, size, at);
@@ -60,10 +63,13 @@ export function writeLater(
   });
 }
 
-/** Reads on the thread. */
+/**
+ * Reads on the thread. The size is the engine's word about the very buffer that the call gets: by a getter of a
+ * subclass the kernel would be told to write behind its end.
+ */
 export function readNow(libc: Libc, number: number, into: Uint8Array, offset: number): number {
   const { pread } = libc.symbols;
-  const length = BigInt(Math.min(into.byteLength, MAX_CALL_BYTES));
+  const length = BigInt(Math.min(sizeOf(into), MAX_CALL_BYTES));
   if (length === 0n) return 0;
   const at = offset === 0 ? 0n : BigInt(offset);
   const count = pread(number, into as Uint8Array<ArrayBuffer>, length, at);
@@ -72,10 +78,10 @@ export function readNow(libc: Libc, number: number, into: Uint8Array, offset: nu
     : libc.retry("read", () => pread(number, into as Uint8Array<ArrayBuffer>, length, at));
 }
 
-/** Writes a part of a buffer on the thread; returns how much of it. */
+/** Writes a part of a buffer on the thread; returns how much of it. The size is the engine's word, as above. */
 export function writeNow(libc: Libc, number: number, from: Uint8Array, offset: number): number {
   const { pwrite } = libc.symbols;
-  const length = BigInt(Math.min(from.byteLength, MAX_CALL_BYTES));
+  const length = BigInt(Math.min(sizeOf(from), MAX_CALL_BYTES));
   if (length === 0n) return 0;
   const at = BigInt(offset);
   return libc.retry(
@@ -114,9 +120,11 @@ export class KernelFile implements OpenFile {
   read(into: Uint8Array, offset: number): Promise<number> {
     const { libc } = this.#handle;
     return this.#handle.during(async (number) => {
+      const view = plainView(into);
+      const total = view.byteLength;
       let done = 0;
-      while (done < into.byteLength) {
-        const count = await readLater(libc, number, into.subarray(done), offset + done);
+      while (done < total) {
+        const count = await readLater(libc, number, plainView(view, done), offset + done);
         if (count === 0) break;
         done += count;
       }
@@ -126,15 +134,14 @@ export class KernelFile implements OpenFile {
 
   write(from: Uint8Array, offset: number): Promise<void> {
     const { libc } = this.#handle;
-    const total = from.byteLength;
     return this.#handle.during(async (number) => {
+      const view = plainView(from);
+      const total = view.byteLength;
       for (let done = 0; done < total;) {
-        // A buffer that was transferred meanwhile is empty: the rest of the data is gone.
-        if (from.byteLength !== total) throw new TypeError("Cannot write from a detached buffer");
-        const part = from.subarray(done);
+        const part = plainView(view, done);
         const count = part.byteLength <= MAX_SYNC_BYTES
           ? writeNow(libc, number, part, offset + done)
-          : await writeLater(libc, number, part, offset + done);
+          : await whole(view, total, writeLater(libc, number, part, offset + done));
         // A system that takes nothing and reports nothing would keep this loop for ever.
         if (count <= 0) throw fileError("io-error", { reason: "a write took no bytes" });
         done += count;

@@ -18,6 +18,7 @@ import {
   writeNow,
 } from "./_kernel_file.ts";
 import { fileInfoOfStatx } from "./_statx.ts";
+import { plainView, sizeOf, whole } from "../_view.ts";
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;
@@ -83,8 +84,10 @@ export class KernelFsFile implements Deno.FsFile {
     this.#writable ??= new WritableStream({
       write: async (chunk, controller) => {
         try {
-          for (let done = 0; done < chunk.byteLength;) {
-            const count = await this.write(chunk.subarray(done));
+          const view = plainView(chunk);
+          const total = view.byteLength;
+          for (let done = 0; done < total;) {
+            const count = await whole(view, total, this.write(plainView(view, done)));
             if (count <= 0) throw fileError("io-error", { reason: "a write took no bytes" });
             done += count;
           }
@@ -101,7 +104,7 @@ export class KernelFsFile implements Deno.FsFile {
 
   read(p: Uint8Array): Promise<number | null> {
     return this.#inTurn(async (number) => {
-      if (p.byteLength <= MAX_SYNC_BYTES) return this.readSync(p);
+      if (sizeOf(p) <= MAX_SYNC_BYTES) return this.readSync(p);
       const count = await readLater(this.#handle.libc, number, p, this.#position);
       this.#position += count;
       return count === 0 ? null : count;
@@ -111,12 +114,12 @@ export class KernelFsFile implements Deno.FsFile {
   readSync(p: Uint8Array): number | null {
     const count = readNow(this.#handle.libc, this.#handle.number, p, this.#position);
     this.#position += count;
-    return count === 0 && p.byteLength > 0 ? null : count;
+    return count === 0 && sizeOf(p) > 0 ? null : count;
   }
 
   write(p: Uint8Array): Promise<number> {
     return this.#inTurn(async (number) => {
-      if (p.byteLength <= MAX_SYNC_BYTES) return this.writeSync(p);
+      if (sizeOf(p) <= MAX_SYNC_BYTES) return this.writeSync(p);
       return this.#wrote(await writeLater(this.#handle.libc, number, p, this.#position));
     });
   }

@@ -7,6 +7,7 @@
 import { fileError } from "../_errors.ts";
 import { Descriptor } from "./_descriptor.ts";
 import type { NodeFs } from "./_object_info.ts";
+import { plainView, sizeOf, whole } from "../_view.ts";
 import type { ObjectInfo, OpenFile } from "./backend.ts";
 
 /** Most bytes of one system call; above 2 GiB `node:fs` wraps around. */
@@ -45,31 +46,40 @@ export class NodeFile implements OpenFile {
   }
 
   readSync(into: Uint8Array, offset: number): number {
-    const length = Math.min(into.byteLength, MAX_CALL_BYTES);
+    const length = Math.min(sizeOf(into), MAX_CALL_BYTES);
     if (length === 0) return 0;
     return this.#fs.readSync(this.#descriptor.number, into, 0, length, offset);
   }
 
   read(into: Uint8Array, offset: number): Promise<number> {
-    const length = Math.min(into.byteLength, MAX_CALL_BYTES);
-    return this.#descriptor.during((number) =>
-      length === 0 ? Promise.resolve(0) : new Promise((resolve, reject) => {
-        this.#fs.read(number, into, 0, length, offset, (error, count) => {
-          if (error) reject(error);
-          else resolve(count);
-        });
-      })
-    );
+    return this.#descriptor.during(async (number) => {
+      const view = plainView(into);
+      const size = view.byteLength;
+      if (size === 0) return 0;
+      const length = Math.min(size, MAX_CALL_BYTES);
+      return await whole(view, size, this.#readPart(number, view, length, offset));
+    });
+  }
+
+  #readPart(number: number, into: Uint8Array, length: number, offset: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#fs.read(number, into, 0, length, offset, (error, count) => {
+        if (error) reject(error);
+        else resolve(count);
+      });
+    });
   }
 
   write(from: Uint8Array, offset: number): Promise<void> {
     return this.#descriptor.during(async (number) => {
-      for (let done = 0; done < from.byteLength;) {
-        const length = Math.min(from.byteLength - done, MAX_CALL_BYTES);
+      const view = plainView(from);
+      const total = view.byteLength;
+      for (let done = 0; done < total;) {
+        const length = Math.min(total - done, MAX_CALL_BYTES);
         const position = this.#append ? null : offset + done;
         const count = length <= MAX_SYNC_BYTES
-          ? this.#fs.writeSync(number, from, done, length, position)
-          : await this.#writePart(number, from, done, length, position);
+          ? this.#fs.writeSync(number, view, done, length, position)
+          : await whole(view, total, this.#writePart(number, view, done, length, position));
         // A system that takes nothing and reports nothing would keep this loop for ever.
         if (count <= 0) throw fileError("io-error", { reason: "a write took no bytes" });
         done += count;

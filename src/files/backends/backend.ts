@@ -142,6 +142,8 @@ export interface Located {
 export interface FileBackend {
   /** Which one. */
   readonly protection: Protection;
+  /** Full paths of the libraries that it calls; absent where these cannot be granted alone, or there are none. */
+  readonly libraries?: readonly string[] | undefined;
   /** Opens a directory as a root, by any path that leads to it. */
   openRoot(path: string): BackendRoot;
   /**
