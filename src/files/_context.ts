@@ -28,7 +28,7 @@ export type { FileRoot } from "./_root_table.ts";
 export interface OperationOptions {
   /** Aborts the operation; it rejects with the signal's reason. @default {undefined} */
   readonly signal?: AbortSignal;
-  /** On whose behalf, for the audit event. @default {undefined} */
+  /** On whose behalf; the audit event keeps at most 1024 code units. @default {undefined} */
   readonly principal?: string;
 }
 

@@ -10,6 +10,7 @@ import { fileError } from "./_errors.ts";
 import { type Operation, run } from "./_operation.ts";
 import { pathLocks } from "./_path_locks.ts";
 import { type Extent, fill, hasByteAt, readLarge, readSmall, SMALL_BYTES } from "./_read_bytes.ts";
+import { plainView, sizeOf } from "./_view.ts";
 import { type FileInfo, fileInfo } from "./file_info.ts";
 
 /** Options of `readFile()`, `readTextFile()` and `readable()`. */
@@ -211,20 +212,22 @@ export function readInto(
     return Promise.reject(new TypeError("Cannot read into anything but a Uint8Array"));
   }
   const { offset = 0, bufferOffset = 0 } = options;
+  // What a subclass says of its size counts for nothing.
+  const room = sizeOf(buffer);
   if (!isByteCount(offset)) return rejectByteCount("offset", offset);
-  if (!isByteCount(bufferOffset) || bufferOffset > buffer.byteLength) {
-    return rejectByteCount("bufferOffset", bufferOffset, buffer.byteLength);
+  if (!isByteCount(bufferOffset) || bufferOffset > room) {
+    return rejectByteCount("bufferOffset", bufferOffset, room);
   }
-  const { length = buffer.byteLength - bufferOffset } = options;
-  if (!isByteCount(length) || length > buffer.byteLength - bufferOffset) {
-    return rejectByteCount("length", length, buffer.byteLength - bufferOffset);
+  const { length = room - bufferOffset } = options;
+  if (!isByteCount(length) || length > room - bufferOffset) {
+    return rejectByteCount("length", length, room - bufferOffset);
   }
   return run(context, "read", input, options, (operation) => {
     return withFile(operation, input, Infinity, (opened) => {
       const { file, limit, size } = opened;
       // Nothing above the limit reaches the buffer; whether there is more is asked afterwards.
       const allowed = Math.min(length, Math.max(0, limit - offset));
-      const into = buffer.subarray(bufferOffset, bufferOffset + allowed);
+      const into = plainView(buffer).subarray(bufferOffset, bufferOffset + allowed);
       const finish = (read: number): number => {
         const wantsMore = read === allowed && allowed < length && offset <= limit;
         if (wantsMore && hasByteAt(file, offset + read)) {

@@ -63,8 +63,13 @@ export async function fill(
   into: Uint8Array,
   offset: number,
 ): Promise<number> {
+  // Taken once: a buffer that is lost between two chunks must not pass for the end of the file.
+  const total = into.byteLength;
   let filled = 0;
-  while (filled < into.byteLength) {
+  while (filled < total) {
+    if (into.byteLength !== total) {
+      throw new TypeError("The buffer was resized or transferred meanwhile");
+    }
     const read = await file.read(into.subarray(filled, filled + CHUNK_BYTES), offset + filled);
     operation.check();
     if (read === 0) break;

@@ -357,7 +357,7 @@ export class FileSecurityValidator {
 
   /**
    * Refuses every further operation, ends those that wait, and lets go of the roots once the others are
-   * done. Files that `open()` handed out stay the caller's.
+   * done and recorded, or the reporter did not answer for 10 s. Files that `open()` handed out stay the caller's.
    *
    * @returns A promise that resolves when everything is let go of; the same one every time.
    */

@@ -42,9 +42,15 @@ export interface SecurityPolicy {
 
 /** How much a validator does at once. */
 export interface ResourcePolicy {
-  /** Most operations that touch the disk at the same time; more wait in order. @default {64} */
+  /**
+   * Most operations that touch the disk at the same time; more wait in order. Four times as many streams and
+   * uploads, at least 64, may be open; more are refused with `too-many-operations`. @default {64}
+   */
   readonly maxConcurrentOperations?: number;
-  /** Most operations that wait; more are refused with `too-many-operations`. @default {10_000} */
+  /**
+   * Most operations that wait; more are refused with `too-many-operations`. Changes that wait for the
+   * reporter to be ready are bounded by this plus `maxConcurrentOperations`. @default {10_000}
+   */
   readonly maxQueuedOperations?: number;
   /** Most operations in a second; more are refused with `rate-limited`. @default {no limit} */
   readonly maxOperationsPerSecond?: number;

@@ -100,7 +100,9 @@ const [root, library] = Deno.args;
 await using files = await FileSecurityValidator.open({ roots: [root], backend: openat2({ library }) });
 await files.writeFile("new", "text");
 const missing = await files.readFile("missing").catch((error) => error.code);
-console.log(JSON.stringify([files.protection, await files.readTextFile("new"), missing]));
+const { flags } = files.requiredPermissions();
+const granted = flags.includes("--allow-ffi=" + library);
+console.log(JSON.stringify([files.protection, await files.readTextFile("new"), missing, granted]));
 `;
 
 Deno.test({
@@ -129,7 +131,7 @@ Deno.test({
       }).output();
       assertEquals(new TextDecoder().decode(stderr), "");
       const found = JSON.parse(new TextDecoder().decode(stdout));
-      assertEquals(found, ["kernel", "text", "not-found"]);
+      assertEquals(found, ["kernel", "text", "not-found", true]);
     } finally {
       await Deno.remove(work, { recursive: true });
     }
@@ -148,6 +150,22 @@ Deno.test("what an extension rule refuses is refused the same whether it is ther
     }
     assertEquals(codes, ["extension-denied", "extension-denied", "not-found", "not-found"]);
     await files.mkdir("new/directory", { recursive: true });
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
+Deno.test("readInto() measures a buffer itself, whatever a subclass says of its size", async () => {
+  class Lying extends Uint8Array {
+    override get byteLength(): number {
+      return 4000;
+    }
+  }
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${root}/f`, new Uint8Array(4000));
+    await using files = await FileSecurityValidator.open({ roots: [root] });
+    assertEquals(await files.readInto("f", new Lying(8)), 8);
   } finally {
     await Deno.remove(root, { recursive: true });
   }

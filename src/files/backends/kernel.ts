@@ -60,12 +60,15 @@ function findRoot(roots: RootSet, name: string): KernelRoot | undefined {
 
 class KernelBackend implements FileBackend {
   readonly protection = "kernel";
+  readonly libraries: readonly string[] | undefined;
   readonly #libc: Libc;
   readonly #reader: LinkReader;
   #closed = false;
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, library: string) {
     this.#libc = libc;
+    // Deno grants a library alone only by its full path.
+    this.libraries = library.includes("/") ? [library] : undefined;
     this.#reader = { separator: "/", readLink: (path) => this.#readLink(path) };
   }
 
@@ -295,7 +298,7 @@ function openNow(library: string): FileBackend {
       )
       : unavailable("Protection kernel needs /proc", "/proc", error);
   }
-  return new KernelBackend(libc);
+  return new KernelBackend(libc, library);
 }
 
 /** Asks before `Deno.dlopen` does, which would prompt. */
