@@ -29,7 +29,7 @@ export class Granted {
   }
 
   /** Throws `permission-missing`, with the flag, when a path may not be used. */
-  require(name: Access, path: string): void {
+  demand(name: Access, path: string): void {
     if (!this.has(name, path)) throw missingPermission(name, path);
   }
 }

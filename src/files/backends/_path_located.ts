@@ -118,8 +118,8 @@ export class PathLocated implements Located {
       throw fileError("closed", { reason: "a handle was used after its end" });
     }
     const { granted } = this.#place;
-    granted.require("read", this.root.path);
-    if (change) granted.require("write", this.root.path);
+    granted.demand("read", this.root.path);
+    if (change) granted.demand("write", this.root.path);
     this.#verify();
   }
 
@@ -190,7 +190,7 @@ export class PathLocated implements Located {
     options: { read: boolean; write: boolean; append: boolean },
   ): Promise<Deno.FsFile> {
     const { read, write, append } = options;
-    if (write || append) this.#place.granted.require("write", this.root.path);
+    if (write || append) this.#place.granted.demand("write", this.root.path);
     // Held until the end, so that its number cannot be given to another file in between.
     const verified = this.openFile(read ? "read" : append ? "append" : "write");
     try {

@@ -31,10 +31,10 @@ class BestEffortBackend implements FileBackend {
 
   openRoot(path: string): BackendRoot {
     const { granted } = this.#place;
-    granted.require("read", path);
+    granted.demand("read", path);
     const real = Deno.realPathSync(path);
     // Granted by the spelling of a link alone, it cannot be used: everything below is done by this path.
-    granted.require("read", real);
+    granted.demand("read", real);
     const info = lstat(real);
     if (info.type !== "directory") throw fileError("not-a-directory", { reason: real });
     const root = new PathRoot(real, info);
@@ -110,7 +110,7 @@ class BestEffortBackend implements FileBackend {
 
   /** A root that a link led to: the permission for it may have been revoked since it was opened. */
   #enter(root: BackendRoot): void {
-    this.#place.granted.require("read", root.path);
+    this.#place.granted.demand("read", root.path);
     requirePathRoot(root).requireUnmoved();
   }
 
@@ -145,7 +145,7 @@ export async function openBestEffort(options: BestEffortOptions = {}): Promise<F
   const reader: LinkReader = {
     separator,
     readLink: (path) => {
-      granted.require("read", path);
+      granted.demand("read", path);
       return readLink(path);
     },
   };
