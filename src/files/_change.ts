@@ -141,12 +141,6 @@ export function checkWritable(context: FileContext, target: Target, info: Object
   context.checkHardLinks(root, info, path);
 }
 
-/** A canonical directory and a name in it. */
-export function joinName(context: FileContext, directory: string, name: string): string {
-  const separator = context.platform === "windows" ? "\\" : "/";
-  return directory.endsWith(separator) ? directory + name : directory + separator + name;
-}
-
 /** Refuses permission bits that are none. */
 export function checkMode(mode: number): void {
   if (Number.isInteger(mode) && mode >= 0 && mode <= 0o777) return;

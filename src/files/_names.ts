@@ -11,12 +11,12 @@ import {
   checkName,
   exclusive,
   type Found,
-  joinName,
   locateExact,
   locateName,
   locked,
   type Target,
 } from "./_change.ts";
+import { join } from "./_root_paths.ts";
 import { fileError, fromSystemError } from "./_errors.ts";
 import { type Operation, run } from "./_operation.ts";
 import { scan, type ScannedDirectory } from "./_scan.ts";
@@ -112,7 +112,7 @@ async function makeAll(operation: Operation, input: string, mode: number): Promi
   }
   if (path === undefined) throw fileError("not-found");
   for (const name of names.slice(depth + 1)) {
-    path = await makeOne(operation, joinName(context, path, name), mode, []);
+    path = await makeOne(operation, join(path, name, context.platform), mode, []);
     if (path === undefined) throw fileError("not-found", { reason: "a directory was removed" });
   }
   operation.resource = path;
@@ -139,7 +139,7 @@ async function makeOne(
       if (directory === undefined) {
         let below = canonical;
         for (const part of rest) {
-          below = joinName(context, below, part);
+          below = join(below, part, context.platform);
           root.policy.checkPath(context.below(root, below));
         }
         parent.createDirectory(name, mode);

@@ -6,7 +6,8 @@
 
 import type { DirectoryEntry, Located } from "./backends/backend.ts";
 import type { FileRoot } from "./_context.ts";
-import { joinName, locateExact } from "./_change.ts";
+import { locateExact } from "./_change.ts";
+import { join } from "./_root_paths.ts";
 import type { Operation } from "./_operation.ts";
 
 /** A directory with what was in it. */
@@ -54,7 +55,7 @@ export async function scan(
       context.permissions.demand(directory.root.path, true);
       left -= entries.length;
       for (const entry of entries) {
-        const below = joinName(context, path, entry.name);
+        const below = join(path, entry.name, context.platform);
         visit({ directory, root, entry, path: below });
         if (entry.type === "directory") pending.push(below);
       }

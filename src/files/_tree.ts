@@ -5,7 +5,8 @@
  */
 
 import type { DirectoryEntry } from "./backends/backend.ts";
-import { joinName, locateExact } from "./_change.ts";
+import { locateExact } from "./_change.ts";
+import { join } from "./_root_paths.ts";
 import type { FileContext, OperationOptions } from "./_context.ts";
 import { fileError, fromSystemError } from "./_errors.ts";
 import { Operation, rejectInput, run } from "./_operation.ts";
@@ -78,7 +79,7 @@ function visible(
 ): DirectoryEntry[] {
   return entries
     .filter(({ name }) => {
-      const path = joinName(context, directory, name);
+      const path = join(directory, name, context.platform);
       const root = context.rootOf(context.find(path)!);
       return !root.policy.isForbidden(context.below(root, path));
     })
@@ -186,7 +187,7 @@ class Walker {
         this.#operation.check();
       }
       if (entry.type !== "directory" || levels.length >= maxDepth) continue;
-      const path = joinName(this.#context, level.path, entry.name);
+      const path = join(level.path, entry.name, this.#context.platform);
       const below = await this.#operation.step(() => this.#descend(path, shown));
       if (below !== undefined) levels.push(below);
     }
@@ -194,7 +195,7 @@ class Walker {
 
   #join(directory: string, name: string): string {
     return isAbsolute(directory, this.#context.platform)
-      ? joinName(this.#context, directory, name)
+      ? join(directory, name, this.#context.platform)
       : `${directory}/${name}`;
   }
 

@@ -73,3 +73,18 @@ export function namesIn(folder: string): string[] {
 export function streamOf(...chunks: readonly string[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks).pipeThrough(new TextEncoderStream());
 }
+
+/** A stream whose chunks a test sends one by one. */
+export function hand(): {
+  stream: ReadableStream<Uint8Array>;
+  send(chunk: string): void;
+  end(): void;
+} {
+  let controller: ReadableStreamDefaultController<Uint8Array>;
+  const stream = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  return {
+    stream,
+    send: (chunk) => controller.enqueue(new TextEncoder().encode(chunk)),
+    end: () => controller.close(),
+  };
+}

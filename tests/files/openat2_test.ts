@@ -182,3 +182,56 @@ Deno.test({
     });
   },
 });
+
+const LIBRARY = `/lib/${Deno.build.arch}-linux-gnu/libc.so.6`;
+let libraryIsThere = false;
+try {
+  libraryIsThere = Deno.statSync(LIBRARY).isFile;
+} catch {
+  console.log("openat2() with a library of its own is not tested: there is none at Debian's path");
+}
+
+const SCOPED = `
+import { FileSecurityValidator } from "@bartizan/security";
+import { openat2 } from "@bartizan/security/openat2";
+const [root, library] = Deno.args;
+await using files = await FileSecurityValidator.open({ roots: [root], backend: openat2({ library }) });
+await files.writeFile("new", "text");
+const missing = await files.readFile("missing").catch((error) => error.code);
+const { flags } = files.requiredPermissions();
+const granted = flags.includes("--allow-ffi=" + library);
+console.log(JSON.stringify([files.protection, await files.readTextFile("new"), missing, granted]));
+`;
+
+Deno.test({
+  name: "openat2() works with --allow-ffi for its library alone",
+  ignore: !libraryIsThere,
+  fn: async () => {
+    const work = await Deno.realPath(await Deno.makeTempDir());
+    try {
+      const root = `${work}/root`;
+      await Deno.mkdir(root);
+      await Deno.writeTextFile(`${work}/scoped.ts`, SCOPED);
+      const { stdout, stderr } = await new Deno.Command("deno", {
+        args: [
+          "run",
+          "-q",
+          "--no-check",
+          "--no-prompt",
+          `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+          `--allow-read=${root}`,
+          `--allow-write=${root}`,
+          `--allow-ffi=${LIBRARY}`,
+          `${work}/scoped.ts`,
+          root,
+          LIBRARY,
+        ],
+      }).output();
+      assertEquals(new TextDecoder().decode(stderr), "");
+      const found = JSON.parse(new TextDecoder().decode(stdout));
+      assertEquals(found, ["kernel", "text", "not-found", true]);
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
+  },
+});

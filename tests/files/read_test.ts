@@ -477,3 +477,19 @@ const ABORTABLE: Readonly<
     for await (const _chunk of await files.readable("f", { signal }));
   },
 };
+
+Deno.test("readInto() measures a buffer itself, whatever a subclass says of its size", async () => {
+  class Lying extends Uint8Array {
+    override get byteLength(): number {
+      return 4000;
+    }
+  }
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.writeFile(`${root}/f`, new Uint8Array(4000));
+    await using files = await FileSecurityValidator.open({ roots: [root] });
+    assertEquals(await files.readInto("f", new Lying(8)), 8);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});

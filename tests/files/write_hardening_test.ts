@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { FileSecurityValidator, MiB } from "@bartizan/security";
 import { openBestEffort } from "../../src/files/backends/best_effort.ts";
-import { codeOf, namesIn, streamOf, testEach } from "./_each_backend.ts";
+import { codeOf, hand, namesIn, streamOf, testEach } from "./_each_backend.ts";
 import { isTemporary, temporaryName } from "../../src/files/_temporary_name.ts";
 import { makeTree } from "./_tree.ts";
 import { wrapBackend } from "./_wrapped_backend.ts";
@@ -15,16 +15,6 @@ async function until<T>(look: () => T | undefined): Promise<T> {
     if (found !== undefined) return found;
     await turn();
   }
-}
-
-function hand(): { stream: ReadableStream<Uint8Array>; send(chunk: string): void; end(): void } {
-  let controller: ReadableStreamDefaultController<Uint8Array>;
-  const stream = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
-  return {
-    stream,
-    send: (chunk) => controller.enqueue(new TextEncoder().encode(chunk)),
-    end: () => controller.close(),
-  };
 }
 
 const temporaryIn = (folder: string): string | undefined => namesIn(folder).find(isTemporary);

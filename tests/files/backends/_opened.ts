@@ -95,3 +95,15 @@ export async function codeOf(work: () => unknown): Promise<string> {
 export function openDescriptors(): number {
   return [...Deno.readDirSync("/proc/self/fd")].length;
 }
+
+/** How many descriptors this process has open; Deno itself would not say under scoped permissions. */
+export async function countDescriptors(backend: FileBackend): Promise<number> {
+  const root = backend.openRoot("/proc/self/fd");
+  const located = backend.locate({ find: () => root }, root, "", FOLLOW);
+  try {
+    return (await located.list(100_000)).length;
+  } finally {
+    located.close();
+    root.close();
+  }
+}

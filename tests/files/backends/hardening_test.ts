@@ -4,7 +4,7 @@ import { openBestEffort } from "../../../src/files/backends/best_effort.ts";
 import { openKernel } from "../../../src/files/backends/kernel.ts";
 import type { OpenFile } from "../../../src/files/backends/backend.ts";
 import { makeTree, type Tree } from "../_tree.ts";
-import { codeOf, FOLLOW, missing, Opened, type Variant, variants } from "./_opened.ts";
+import { codeOf, countDescriptors, missing, Opened, type Variant, variants } from "./_opened.ts";
 
 const openLibc = () => openKernel("libc.so.6");
 const why = await openLibc().then((backend) => backend.close(), String);
@@ -438,18 +438,7 @@ for (const [loss, lose] of LOSSES) {
 // --- Descriptors
 
 testEach([kernel], "files that stay open hold one descriptor each", ["f"], async (opened) => {
-  /** Deno itself would not say under scoped permissions. */
-  const count = async (): Promise<number> => {
-    const { backend } = opened;
-    const root = backend.openRoot("/proc/self/fd");
-    const located = backend.locate({ find: () => root }, root, "", FOLLOW);
-    try {
-      return (await located.list(100_000)).length;
-    } finally {
-      located.close();
-      root.close();
-    }
-  };
+  const count = (): Promise<number> => countDescriptors(opened.backend);
   const before = await count();
   const many = 20;
   const files: OpenFile[] = [];

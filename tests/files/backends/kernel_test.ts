@@ -5,7 +5,7 @@ import { openKernel } from "../../../src/files/backends/kernel.ts";
 import { Libc } from "../../../src/files/backends/_libc.ts";
 import type { FileBackend, Located } from "../../../src/files/backends/backend.ts";
 import { makeTree, SECRET, type Tree } from "../_tree.ts";
-import { codeOf, DENY, FOLLOW, Opened } from "./_opened.ts";
+import { codeOf, countDescriptors, DENY, FOLLOW, Opened } from "./_opened.ts";
 
 const LIBRARY = "libc.so.6";
 const open = (): Promise<FileBackend> => openKernel(LIBRARY);
@@ -31,18 +31,6 @@ function test(
       await fn(opened, tree);
     },
   });
-}
-
-/** How many descriptors this process has open; Deno itself would not say under scoped permissions. */
-async function countDescriptors(backend: FileBackend): Promise<number> {
-  const root = backend.openRoot("/proc/self/fd");
-  const located = backend.locate({ find: () => root }, root, "", FOLLOW);
-  try {
-    return (await located.list(100_000)).length;
-  } finally {
-    located.close();
-    root.close();
-  }
 }
 
 function contentOf(located: Located): string {
