@@ -64,11 +64,54 @@ export type FileErrorCode =
   | "closed";
 
 /**
+ * Codes of the errors of the DPoP layer's stores, keys and clients. What a peer is told is in
+ * {@linkcode DpopErrorCode}.
+ *
+ * - Replay stores: `replay-store-full`, `replay-quota-exceeded` (of one client key),
+ *   `replay-store-unavailable` (out of reach, or not in time).
+ * - Keys: `key-not-found` (no key with that thumbprint), `key-store-unavailable`, `key-invalid`
+ *   (what a store holds is no key, or was sealed by another secret).
+ * - Client: `cross-origin-redirect` (a token would have followed it).
+ */
+export type DpopStateErrorCode =
+  | "replay-store-full"
+  | "replay-quota-exceeded"
+  | "replay-store-unavailable"
+  | "key-not-found"
+  | "key-store-unavailable"
+  | "key-invalid"
+  | "cross-origin-redirect";
+
+/**
+ * What a peer is told of a refused DPoP request: OAuth's own codes, and `null` for a challenge to a
+ * request that brought no credentials (RFC 6750, section 3.1).
+ *
+ * - `invalid_dpop_proof`, `use_dpop_nonce`: RFC 9449, sections 7.1 and 8.
+ * - `invalid_token`, `invalid_request`, `insufficient_scope`: RFC 6750, section 3.1.
+ * - `invalid_grant`: RFC 6749, section 5.2.
+ * - `temporarily_unavailable`: this side cannot decide now; RFC 6749, section 4.1.2.1.
+ */
+export type DpopErrorCode =
+  | "invalid_dpop_proof"
+  | "use_dpop_nonce"
+  | "invalid_token"
+  | "invalid_request"
+  | "insufficient_scope"
+  | "invalid_grant"
+  | "temporarily_unavailable"
+  | null;
+
+/**
  * Every code that a {@linkcode SecurityError} can carry.
  *
- * Codes are kebab-case, never renamed and never reused; new ones may be added in a minor release.
+ * Codes are never renamed and never reused; new ones may be added in a minor release. They are
+ * kebab-case, except for those that OAuth has named.
  */
-export type SecurityErrorCode = SupplyChainErrorCode | FileErrorCode;
+export type SecurityErrorCode =
+  | SupplyChainErrorCode
+  | FileErrorCode
+  | DpopStateErrorCode
+  | DpopErrorCode;
 
 /** What a {@linkcode SecurityError} says beyond its message: flat, serializable, free of secrets. */
 export type SecurityErrorDetails = Readonly<
@@ -102,7 +145,7 @@ export interface SecurityErrorOptions {
  * ```
  */
 export class SecurityError extends Error {
-  /** The stable, kebab-case kind of the failure. */
+  /** The stable kind of the failure. */
   readonly code: SecurityErrorCode;
   /** Structured facts about the failure. */
   readonly details: SecurityErrorDetails;
