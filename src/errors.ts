@@ -83,8 +83,7 @@ export type DpopStateErrorCode =
   | "cross-origin-redirect";
 
 /**
- * What a peer is told of a refused DPoP request: OAuth's own codes, and `null` for a challenge to a
- * request that brought no credentials (RFC 6750, section 3.1).
+ * What a peer is told of a refused DPoP request: OAuth's own codes.
  *
  * - `invalid_dpop_proof`, `use_dpop_nonce`: RFC 9449, sections 7.1 and 8.
  * - `invalid_token`, `invalid_request`, `insufficient_scope`: RFC 6750, section 3.1.
@@ -98,8 +97,7 @@ export type DpopErrorCode =
   | "invalid_request"
   | "insufficient_scope"
   | "invalid_grant"
-  | "temporarily_unavailable"
-  | null;
+  | "temporarily_unavailable";
 
 /**
  * Every code that a {@linkcode SecurityError} can carry.

@@ -11,10 +11,11 @@ import { type DpopErrorCode, SecurityError, type SecurityErrorDetails } from "..
  *   `iat-missing`, `iat-invalid`, `iat-too-old`, `iat-in-future`, `expired`, `not-yet-valid`,
  *   `ath-missing`, `ath-mismatch`, `nonce-missing`, `nonce-mismatch`.
  * - Keys: `jkt-mismatch` (another key than the token, grant or `dpop_jkt` is bound to),
- *   `signature-invalid`, `replayed`.
+ *   `dpop-jkt-invalid` (that parameter is no thumbprint), `signature-invalid`, `replayed`.
  * - The token: `token-invalid`, `token-not-bound`, `scope-insufficient`.
  * - This side: `replay-store-full`, `replay-quota-exceeded`, `replay-store-unavailable`,
- *   `nonce-service-unavailable`, `token-validator-unavailable`, `audit-unavailable`, `url-unresolved`.
+ *   `nonce-service-unavailable`, `token-validator-unavailable`, `audit-unavailable`, `url-unresolved`,
+ *   `request-unreadable` (the framework's request threw or held no method), `clock-invalid`.
  */
 export type DpopErrorReason =
   | "no-credentials"
@@ -52,6 +53,7 @@ export type DpopErrorReason =
   | "nonce-missing"
   | "nonce-mismatch"
   | "jkt-mismatch"
+  | "dpop-jkt-invalid"
   | "signature-invalid"
   | "replayed"
   | "token-invalid"
@@ -63,7 +65,9 @@ export type DpopErrorReason =
   | "nonce-service-unavailable"
   | "token-validator-unavailable"
   | "audit-unavailable"
-  | "url-unresolved";
+  | "url-unresolved"
+  | "request-unreadable"
+  | "clock-invalid";
 
 /** Options of {@linkcode DpopError}. */
 export interface DpopErrorOptions {
@@ -71,20 +75,56 @@ export interface DpopErrorOptions {
   readonly details?: SecurityErrorDetails;
   /** The error that led to this one. @default {undefined} */
   readonly cause?: unknown;
-  /** Status of the response. @default {401, or 400 or 503 where the code says so} */
+  /** Status of the response. @default {401, or 400, 403 or 503 where the code says so} */
   readonly status?: number;
-  /** Headers of the response, the challenge among them. @default {none} */
+  /** Headers of the response, the challenge among them. @default {a challenge with the code} */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Body of the response. @default {null} */
+  readonly body?: string | null;
 }
 
-/** A request that brought no acceptable proof of possession, and the answer that it gets. */
+/** The status of each code at a resource server; 401 for those that are not named. */
+const STATUSES: Readonly<Record<string, number>> = {
+  invalid_request: 400,
+  invalid_grant: 400,
+  insufficient_scope: 403,
+  temporarily_unavailable: 503,
+};
+
+/**
+ * A request that brought no acceptable proof of possession, and the answer that it gets.
+ *
+ * `code` is what the client is told, `null` where it brought no credentials and is asked for them;
+ * `reason` and `details` are for the log. One that {@linkcode createDpopVerifier} made answers with the
+ * whole challenge: algorithms, nonce, exposed headers. One that {@linkcode verifyDpopProof} threw knows
+ * nothing of a server and answers with its code alone.
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9449#section-7.1 | RFC 9449, section 7.1}
+ *
+ * @example Branch on the reason, answer with the code
+ * ```ts
+ * import { DpopError } from "@bartizan/security";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new DpopError("invalid_dpop_proof", "iat-too-old", "The proof is too old", {
+ *   details: { skewSeconds: -420 },
+ * });
+ * assertEquals(error.reason, "iat-too-old");
+ * const response = error.toResponse();
+ * assertEquals(response.status, 401);
+ * assertEquals(response.headers.get("www-authenticate"), 'DPoP error="invalid_dpop_proof"');
+ * ```
+ */
 export class DpopError extends SecurityError {
-  declare readonly code: DpopErrorCode;
+  /** What the client is told; `null` for a challenge to a request that brought no credentials. */
+  // @ts-expect-error: every other SecurityError has a code, and nobody else should have to ask for null.
+  declare readonly code: DpopErrorCode | null;
   /** Why, in detail, for the operator. */
   readonly reason: DpopErrorReason;
   /** Status of the response. */
   readonly status: number;
   readonly #headers: Readonly<Record<string, string>>;
+  readonly #body: string | null;
 
   /**
    * Makes an error of one kind.
@@ -92,18 +132,19 @@ export class DpopError extends SecurityError {
    * @param code What the client is told.
    * @param reason What the operator is told.
    * @param message What happened, in words that a client may see.
-   * @param options Status, headers, details and cause.
+   * @param options Status, headers, body, details and cause.
    */
   constructor(
-    code: DpopErrorCode,
+    code: DpopErrorCode | null,
     reason: DpopErrorReason,
     message: string,
     options: DpopErrorOptions = {},
   ) {
-    super(code, message, options);
+    super(code as DpopErrorCode, message, options);
     this.reason = reason;
-    this.status = options.status ?? 401;
-    this.#headers = options.headers ?? {};
+    this.status = options.status ?? STATUSES[code ?? ""] ?? 401;
+    this.#headers = options.headers ?? plainHeaders(code, this.status);
+    this.#body = options.body ?? null;
   }
 
   /** The class name, also after minification of the user's bundle. */
@@ -117,6 +158,17 @@ export class DpopError extends SecurityError {
    * @returns A new response with the status, the challenge and `Cache-Control: no-store`.
    */
   toResponse(): Response {
-    return new Response(null, { status: this.status, headers: this.#headers });
+    return new Response(this.#body, {
+      status: this.status,
+      headers: { "cache-control": "no-store", ...this.#headers },
+    });
   }
+}
+
+function plainHeaders(
+  code: DpopErrorCode | null,
+  status: number,
+): Readonly<Record<string, string>> {
+  if (status >= 500) return { "retry-after": "1" };
+  return { "www-authenticate": code === null ? "DPoP" : `DPoP error="${code}"` };
 }

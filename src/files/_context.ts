@@ -81,8 +81,8 @@ export class FileContext implements RootSet {
   readonly permissions: GrantedPaths;
   readonly reporter: AuditReporter | undefined;
   readonly platform: Platform;
-  /** Aborted by `close()`. */
   readonly #closing = new AbortController();
+  #closed = false;
   #running = 0;
   #idle: PromiseWithResolvers<void> | undefined;
   readonly #leave = () => {
@@ -104,7 +104,7 @@ export class FileContext implements RootSet {
 
   /** Whether `close()` was called. */
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#closed;
   }
 
   /** Aborted when the validator closes; ends what waits. */
@@ -120,6 +120,7 @@ export class FileContext implements RootSet {
 
   /** Refuses everything from now on; resolves once nothing uses the backend any more. */
   close(): Promise<void> {
+    this.#closed = true;
     this.#closing.abort(fileError("closed"));
     if (this.#running === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers();
@@ -191,6 +192,10 @@ export class FileContext implements RootSet {
     }
     const { starts } = this;
     if (starts.length === 1) return this.#locateSpelled(this.#table.start(starts[0]!, input), use);
+    return this.#findFirst(input, use);
+  }
+
+  #findFirst(input: string, use: LocateUse): Located {
     return this.#first((root) => this.#locateSpelled(this.#table.start(root, input), use));
   }
 

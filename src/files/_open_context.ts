@@ -74,8 +74,7 @@ export async function openContext(options: FileSecurityOptions): Promise<OpenedC
   try {
     const permissions = await GrantedPaths.open(backend.protection, configured);
     const roots = configured.map(({ path, readOnly = false, ...rules }, at) => {
-      permissions.checkRead(path);
-      const handle = openRoot(backend, path, at);
+      const handle = openRoot(backend, permissions, path, at);
       handles.push(handle);
       return makeRoot({ handle, path, readOnly, rules: { ...policy, ...rules }, platform });
     });
@@ -187,14 +186,20 @@ function requireReadOnly(readOnly: unknown, what: string): void {
 }
 
 /** Opens a root; the error tells which one, by its place in the configuration. */
-function openRoot(backend: FileBackend, path: string, at: number): BackendRoot {
+function openRoot(
+  backend: FileBackend,
+  permissions: GrantedPaths,
+  path: string,
+  at: number,
+): BackendRoot {
   try {
+    permissions.checkRead(path);
     return backend.openRoot(path);
   } catch (thrown) {
-    const { code, cause } = fromSystemError(thrown);
+    const { code, message, details, cause } = fromSystemError(thrown);
     throw fileError(code as FileErrorCode, {
-      message: `Cannot open 'roots[${at}]': ${fromSystemError(thrown).message}`,
-      details: { root: at },
+      message: `Cannot open 'roots[${at}]': ${message}`,
+      details: { ...details, root: at },
       error: cause ?? thrown,
       reason: path,
     });

@@ -37,7 +37,9 @@ export interface RunSettings<T> {
 /** Longest path or principal that an event repeats, in UTF-16 code units. */
 const MAX_TEXT_LENGTH = 1024;
 
-const NO_OPTIONS: OperationOptions = Object.freeze({});
+/** What is shared is not made anew by every operation (bench/files_bench.ts, "heap"). */
+export const NO_OPTIONS: OperationOptions = Object.freeze({});
+const NO_SETTINGS: RunSettings<unknown> = Object.freeze({});
 
 /** An operation while it runs; the caller of {@linkcode run} need not know more than `check()`. */
 export class Operation {
@@ -60,18 +62,21 @@ export class Operation {
   /**
    * Opens and asks nothing yet.
    *
-   * @throws {TypeError} If the signal or the principal is none: found later, when a file is open already,
-   * that would leave it open for ever.
+   * @throws {TypeError} If the options, the signal or the principal are none: found later, when a file is
+   * open already, that would leave it open for ever.
    */
   constructor(
     context: FileContext,
     kind: FileOperation,
     input: string,
-    options: OperationOptions | undefined,
+    options: OperationOptions = NO_OPTIONS,
   ) {
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError("'options' must be an object");
+    }
     this.context = context;
     this.kind = kind;
-    this.options = options ?? NO_OPTIONS;
+    this.options = options;
     this.resource = input;
     const { signal, principal } = this.options;
     // The getter refuses what only has the prototype.
@@ -254,8 +259,8 @@ export function run<T>(
   kind: FileOperation,
   input: string,
   options: OperationOptions | undefined,
-  work: (operation: Operation) => T | Promise<T>,
-  settings: RunSettings<T> = {},
+  work: (operation: Operation, input: string) => T | Promise<T>,
+  settings: RunSettings<T> = NO_SETTINGS,
 ): Promise<T> {
   if (typeof input !== "string") return rejectInput();
   let operation: Operation;
@@ -266,27 +271,40 @@ export function run<T>(
   }
   const { operations, rate } = context.limits;
   if (context.reporter !== undefined || !operations.tryAcquire()) {
-    return runRecorded(operation, work, settings);
+    return runRecorded(operation, input, work, settings);
   }
   const leave = context.enter();
   let waits = false;
-  const end = () => {
-    leave();
-    operations.release();
-  };
   try {
     operation.check();
     rate.take();
-    const result = work(operation);
+    const result = work(operation, input);
     if (!(result instanceof Promise)) return Promise.resolve(result);
     waits = true;
-    return result.catch((thrown) => {
-      throw operation.explain(thrown);
-    }).finally(end);
+    return runWaiting(operation, result, leave);
   } catch (thrown) {
     return Promise.reject(operation.explain(thrown));
   } finally {
-    if (!waits) end();
+    if (!waits) {
+      leave();
+      operations.release();
+    }
+  }
+}
+
+/** Waits for a piece of work that nobody listens to. */
+async function runWaiting<T>(
+  operation: Operation,
+  work: Promise<T>,
+  leave: () => void,
+): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    throw operation.explain(thrown);
+  } finally {
+    leave();
+    operation.context.limits.operations.release();
   }
 }
 
@@ -297,7 +315,8 @@ export function rejectInput(): Promise<never> {
 
 async function runRecorded<T>(
   operation: Operation,
-  work: (operation: Operation) => T | Promise<T>,
+  input: string,
+  work: (operation: Operation, input: string) => T | Promise<T>,
   settings: RunSettings<T>,
 ): Promise<T> {
   let result: T;
@@ -306,7 +325,7 @@ async function runRecorded<T>(
   try {
     try {
       await operation.begin(settings.changes === true);
-      result = await operation.step(() => work(operation));
+      result = await operation.step(() => work(operation, input));
     } catch (thrown) {
       const error = operation.explain(thrown);
       await operation.report(error);

@@ -7,7 +7,7 @@
 import type { Located, OpenFile } from "./backends/backend.ts";
 import type { FileContext, OperationOptions } from "./_context.ts";
 import { fileError } from "./_errors.ts";
-import { type Operation, run } from "./_operation.ts";
+import { NO_OPTIONS, type Operation, run } from "./_operation.ts";
 import { pathLocks } from "./_path_locks.ts";
 import { type Extent, fill, hasByteAt, readLarge, readSmall, SMALL_BYTES } from "./_read_bytes.ts";
 import { plainView, sizeOf } from "./_view.ts";
@@ -69,12 +69,14 @@ export function validate(
   input: string,
   options?: OperationOptions,
 ): Promise<string> {
-  return run(context, "validate", input, options, (operation) => {
-    const located = context.locate(input);
-    operation.resource = located.path;
-    located.close();
-    return located.path;
-  });
+  return run(context, "validate", input, options, findPath);
+}
+
+function findPath(operation: Operation, input: string): string {
+  const located = operation.context.locate(input);
+  operation.resource = located.path;
+  located.close();
+  return located.path;
 }
 
 export function stat(
@@ -96,7 +98,7 @@ export function stat(
 export function open(
   context: FileContext,
   input: string,
-  options: OpenFileOptions = {},
+  options: OpenFileOptions = NO_OPTIONS,
 ): Promise<Deno.FsFile> {
   const { read = true, append = false } = options;
   const write = options.write === true || append;
@@ -127,7 +129,7 @@ export function open(
 export function readFile(
   context: FileContext,
   input: string,
-  options: ReadFileOptions = {},
+  options: ReadFileOptions = NO_OPTIONS,
 ): Promise<Uint8Array<ArrayBuffer>> {
   return readWhole(context, input, options, (bytes, fresh) => fresh ? bytes : bytes.slice());
 }
@@ -135,7 +137,7 @@ export function readFile(
 export function readTextFile(
   context: FileContext,
   input: string,
-  options: ReadFileOptions = {},
+  options: ReadFileOptions = NO_OPTIONS,
 ): Promise<string> {
   return readWhole(context, input, options, (bytes) => {
     try {
@@ -167,7 +169,7 @@ function readWhole<T>(
 export function readRange(
   context: FileContext,
   input: string,
-  options: ReadRangeOptions = {},
+  options: ReadRangeOptions = NO_OPTIONS,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { offset = 0, length = Infinity } = options;
   if (!isByteCount(offset)) return rejectByteCount("offset", offset);
@@ -206,7 +208,7 @@ export function readInto(
   context: FileContext,
   input: string,
   buffer: Uint8Array,
-  options: ReadIntoOptions = {},
+  options: ReadIntoOptions = NO_OPTIONS,
 ): Promise<number> {
   if (!(buffer instanceof Uint8Array)) {
     return Promise.reject(new TypeError("Cannot read into anything but a Uint8Array"));

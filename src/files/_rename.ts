@@ -15,7 +15,15 @@ import { isTemporary } from "./_temporary_name.ts";
 
 /** Options of `rename()`. */
 export interface RenameOptions extends OperationOptions {
-  /** Replaces what is there: a file by a file, an empty directory by a directory. @default {false} */
+  /**
+   * Replaces what is there: a file by a file, an empty directory by a directory.
+   *
+   * Without it, the protection `kernel` leaves it to the kernel whether there is anything. The others, and
+   * `kernel` on a file system that cannot tell (NFS, for one), look first: what another process puts there
+   * between that look and the renaming is replaced.
+   *
+   * @default {false}
+   */
   readonly overwrite?: boolean;
 }
 
@@ -26,21 +34,23 @@ interface Names extends Found {
 }
 
 /** Renames a file, a link or a directory. */
-export function rename(
+export async function rename(
   context: FileContext,
   from: string,
   to: string,
   options: RenameOptions = {},
 ): Promise<void> {
-  if (typeof to !== "string") return rejectInput();
+  if (typeof to !== "string") return await rejectInput();
   const { overwrite = false } = options;
   const find = () => findNames(context, from, to);
-  return run(context, "rename", from, options, async (operation) => {
+  await run(context, "rename", from, options, async (operation) => {
     await locked(operation, find, async (names) => {
       operation.resource = names.from.path;
       operation.details = { to: names.to.path };
       const info = checkNames(context, names, overwrite);
-      if (info.type !== "directory" || names.from.root === names.to.root) return move(names);
+      if (info.type !== "directory" || names.from.root === names.to.root) {
+        return move(names, overwrite);
+      }
       await checkBelow(operation, names);
       const again = find();
       try {
@@ -48,7 +58,7 @@ export function rename(
           throw fileError("not-found", { reason: `${names.from.path} was moved` });
         }
         checkNames(context, again, overwrite);
-        move(again);
+        move(again, overwrite);
       } finally {
         again.close();
       }
@@ -104,8 +114,8 @@ function checkHolds(context: FileContext, { root, path }: Target): void {
 }
 
 /** Without an `await` since both were found. */
-function move({ from, to }: Names): void {
-  from.parent.rename(from.name, to.parent, to.name);
+function move({ from, to }: Names, overwrite: boolean): void {
+  from.parent.rename(from.name, to.parent, to.name, { overwrite });
 }
 
 /** A directory that comes under the rules of another root must fit them with all that it holds. */

@@ -39,6 +39,8 @@ export class RootTable {
   /** Longest canonical path first, so that the first one that fits is the innermost. */
   readonly roots: readonly FileRoot[];
   readonly platform: Platform;
+  /** The first of the starts that allows relative paths. */
+  readonly #relativeStart: FileRoot | undefined;
   /** Every absolute spelling with its root, longest first. */
   readonly #spellings: readonly { readonly spelling: string; readonly root: FileRoot }[];
 
@@ -46,6 +48,7 @@ export class RootTable {
     this.starts = starts;
     this.roots = roots.toSorted((a, b) => b.path.length - a.path.length);
     this.platform = platform;
+    this.#relativeStart = starts.find(({ policy }) => !policy.requireAbsolutePaths);
     this.#spellings = this.roots
       .flatMap((root) => root.spellings.map((spelling) => ({ spelling, root })))
       .sort((a, b) => b.spelling.length - a.spelling.length);
@@ -72,16 +75,21 @@ export class RootTable {
     return slashed.startsWith("/") ? slashed.slice(1) : slashed;
   }
 
-  /** A relative path below one of the roots; the innermost root that it spells. */
+  /**
+   * A relative path below one of the starts; the innermost root that it spells. In the place of a start that
+   * refuses relative paths stands the first that allows them: neither what is in the other nor its rules
+   * may decide, or a client would learn of a file there by the way that it must not take.
+   */
   start(root: FileRoot, input: string): Spelled {
     const path = relativeWithin(root.path, input, this.platform);
-    if (root.policy.requireAbsolutePaths) {
+    const start = root.policy.requireAbsolutePaths ? this.#relativeStart : root;
+    if (start === undefined) {
       throw fileError("path-invalid", {
         message: "Only absolute paths are allowed",
         details: { reason: "relative" },
       });
     }
-    return this.#inner({ root, path });
+    return this.#inner({ root: start, path });
   }
 
   /** The root that an absolute path spells, and the rest; the path itself, clean, when it spells none. */

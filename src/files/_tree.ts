@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SecurityErrorCode } from "../errors.ts";
 import type { DirectoryEntry } from "./backends/backend.ts";
 import { locateExact } from "./_change.ts";
 import { join } from "./_root_paths.ts";
@@ -105,7 +106,7 @@ interface Level {
 }
 
 /** What may come of a directory that is changed while it is walked: it is as if it were not there. */
-const GONE: ReadonlySet<string> = new Set([
+const GONE: ReadonlySet<SecurityErrorCode> = new Set<SecurityErrorCode>([
   "not-found",
   "not-a-directory",
   "path-too-deep",
@@ -117,7 +118,8 @@ const GONE: ReadonlySet<string> = new Set([
 
 /**
  * Walks what is below a directory. A permit is held while a directory is read, never while the
- * consumer thinks; the event is made when the walk ends, however it ends.
+ * consumer thinks; the event is made when the walk ends, however it ends, and at the latest when the
+ * validator closes.
  */
 export async function* walk(
   context: FileContext,
@@ -131,23 +133,40 @@ export async function* walk(
   if (typeof input !== "string") return await rejectInput();
   const operation = new Operation(context, "walk", input, options);
   const walker = new Walker(operation, input, options);
+  let recorded: Promise<void> | undefined;
+  const record = (error?: unknown): Promise<void> => {
+    operation.details = { entries: walker.count };
+    return recorded ??= operation.report(error);
+  };
+  let leave = () => {};
+  // Whoever closes the validator closes its log next, and a consumer may think for ever.
+  const close = () => {
+    if (walker.paused) record(operation.signal().reason).catch(() => {});
+    else leave = context.enter();
+  };
+  if (context.reporter !== undefined) context.closing.addEventListener("abort", close);
   try {
     await operation.begin(false);
     yield* walker.walk(maxDepth);
   } catch (thrown) {
     const error = operation.explain(thrown);
-    operation.details = { entries: walker.count };
-    await operation.report(error);
+    await record(error);
     throw error;
   } finally {
-    operation.details = { entries: walker.count };
-    await operation.report();
+    context.closing.removeEventListener("abort", close);
+    try {
+      await record();
+    } finally {
+      leave();
+    }
   }
 }
 
 class Walker {
   /** Entries that were yielded. */
   count = 0;
+  /** It waits for its consumer. */
+  paused = false;
   readonly #operation: Operation;
   readonly #context: FileContext;
   readonly #input: string;
@@ -174,6 +193,8 @@ class Walker {
     }
     const levels = [await this.#operation.step(() => this.#read(this.#start()))];
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      // Also before it pauses: what closed until now waits for what is under way.
+      this.#operation.check();
       const next = level.entries.next();
       if (next.done === true) {
         levels.pop();
@@ -183,8 +204,9 @@ class Walker {
       const shown = level.shown === "" ? entry.name : this.#join(level.shown, entry.name);
       if (this.#types.has(entry.type)) {
         this.count++;
+        this.paused = true;
         yield { path: shown, ...listEntry(entry) };
-        this.#operation.check();
+        this.paused = false;
       }
       if (entry.type !== "directory" || levels.length >= maxDepth) continue;
       const path = join(level.path, entry.name, this.#context.platform);

@@ -20,8 +20,11 @@ const NAMESPACE = /^(?:[\\/]{2}[?.](?:[\\/]|$)|[\\/]\?\?(?:[\\/]|$))/;
 /** A drive with its separator, or a share; the top that `..` does not climb above. */
 const TOP = /^(?:([A-Za-z]):[\\/]|[\\/]{2}([^\\/]+)[\\/]+([^\\/]+)(?=[\\/]|$))/;
 
-/** Devices answer in every directory and with any extension: `logs\COM1.txt` is the serial port. */
-const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[1-9¹²³]|lpt[1-9¹²³])$/i;
+/**
+ * Devices answer in every directory and with any extension: `logs\COM1.txt` is the serial port. Whether
+ * `COM0` and `LPT0` are among them depends on whom one asks; what is refused is no risk.
+ */
+const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])$/i;
 
 // deno-lint-ignore no-control-regex -- control characters are what it looks for
 const INVALID = /[\x00-\x1f<>"|?*]/;

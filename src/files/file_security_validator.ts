@@ -141,7 +141,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} If it is refused or not found.
    */
   validate(path: string, options?: OperationOptions): Promise<string> {
-    return validate(this.#context, path, options);
+    return start(validate, this.#context, path, options);
   }
 
   /**
@@ -156,7 +156,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} If it is refused or not found, or no regular file.
    */
   open(path: string, options?: OpenFileOptions): Promise<Deno.FsFile> {
-    return open(this.#context, path, options);
+    return start(open, this.#context, path, options);
   }
 
   /**
@@ -168,7 +168,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `file-too-large` above the limit; or if it is refused or not found.
    */
   readFile(path: string, options?: ReadFileOptions): Promise<Uint8Array<ArrayBuffer>> {
-    return readFile(this.#context, path, options);
+    return start(readFile, this.#context, path, options);
   }
 
   /**
@@ -180,7 +180,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `not-utf8` if it is not valid UTF-8; else as `readFile()`.
    */
   readTextFile(path: string, options?: ReadFileOptions): Promise<string> {
-    return readTextFile(this.#context, path, options);
+    return start(readTextFile, this.#context, path, options);
   }
 
   /**
@@ -193,7 +193,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} As `readFile()`.
    */
   readRange(path: string, options?: ReadRangeOptions): Promise<Uint8Array<ArrayBuffer>> {
-    return readRange(this.#context, path, options);
+    return start(readRange, this.#context, path, options);
   }
 
   /**
@@ -208,7 +208,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} As `readFile()`.
    */
   readInto(path: string, buffer: Uint8Array, options?: ReadIntoOptions): Promise<number> {
-    return readInto(this.#context, path, buffer, options);
+    return start(readInto, this.#context, path, buffer, options);
   }
 
   /**
@@ -224,7 +224,7 @@ export class FileSecurityValidator {
     path: string,
     options?: ReadFileOptions,
   ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    return readable(this.#context, path, options);
+    return start(readable, this.#context, path, options);
   }
 
   /**
@@ -236,7 +236,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} If it is refused or not found.
    */
   stat(path: string, options?: OperationOptions): Promise<FileInfo> {
-    return stat(this.#context, path, options);
+    return start(stat, this.#context, path, options);
   }
 
   /**
@@ -254,7 +254,7 @@ export class FileSecurityValidator {
    * that is written in place from a stream is renamed or replaced; or if it is refused.
    */
   writeFile(path: string, data: FileData, options?: WriteFileOptions): Promise<void> {
-    return writeFile(this.#context, path, data, options);
+    return start(writeFile, this.#context, path, data, options);
   }
 
   /**
@@ -265,7 +265,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `already-exists`, `not-found` for the one above; or if it is refused.
    */
   mkdir(path: string, options?: MkdirOptions): Promise<void> {
-    return mkdir(this.#context, path, options);
+    return start(mkdir, this.#context, path, options);
   }
 
   /**
@@ -276,11 +276,12 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `directory-not-empty`, `root-operation`; or if it is refused or not found.
    */
   remove(path: string, options?: RemoveOptions): Promise<void> {
-    return remove(this.#context, path, options);
+    return start(remove, this.#context, path, options);
   }
 
   /**
-   * Gives a file, a link itself or a directory another name.
+   * Gives a file, a link itself or a directory another name. That nothing is replaced holds against
+   * other processes with the protection `kernel` only.
    *
    * @param from What the client wrote.
    * @param to The new name; the rules for names and paths hold for it as well.
@@ -288,7 +289,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `already-exists`, `root-operation`; or if one is refused or not found.
    */
   rename(from: string, to: string, options?: RenameOptions): Promise<void> {
-    return rename(this.#context, from, to, options);
+    return start(rename, this.#context, from, to, options);
   }
 
   /**
@@ -300,7 +301,7 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `already-exists`, `file-too-large`; or if one is refused or not found.
    */
   copy(from: string, to: string, options?: CopyOptions): Promise<void> {
-    return copy(this.#context, from, to, options);
+    return start(copy, this.#context, from, to, options);
   }
 
   /**
@@ -312,11 +313,12 @@ export class FileSecurityValidator {
    * @throws {SecurityError} `too-many-entries`, `not-a-directory`; or if it is refused or not found.
    */
   list(path: string, options?: ListOptions): Promise<ListEntry[]> {
-    return list(this.#context, path, options);
+    return start(list, this.#context, path, options);
   }
 
   /**
-   * Walks what is below a directory, following no link, without what is forbidden.
+   * Walks what is below a directory, following no link, without what is forbidden. It is recorded when
+   * it ends, or at `close()` while its consumer pauses.
    *
    * @param path What the client wrote.
    * @param options How deep, and what is yielded.
@@ -376,5 +378,21 @@ export class FileSecurityValidator {
   /** Closes it at the end of an `await using` block. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/**
+ * Starts an operation. What it throws at once, such as for `null` as options, is a rejection as well;
+ * without being `async`, which every call would pay for (bench/files_bench.ts).
+ */
+function start<A extends readonly unknown[], T>(
+  operation: (context: FileContext, ...args: A) => Promise<T>,
+  context: FileContext,
+  ...args: A
+): Promise<T> {
+  try {
+    return operation(context, ...args);
+  } catch (mistake) {
+    return Promise.reject(mistake);
   }
 }

@@ -232,6 +232,44 @@ for (const { protection, backend } of await availableBackends()) {
     assertEquals(await files.validate(`${tree.root}/f`), `${tree.root}/f`);
   });
 
+  test("starts relative paths at the roots that allow them, in order of existence", async () => {
+    using tree = makeTree(["strict/a", "strict/s", "one/a", "one/d/", "two/a", "two/b"]);
+    const [strict, one, two] = [`${tree.root}/strict`, `${tree.root}/one`, `${tree.root}/two`];
+    const absolute = { path: strict, requireAbsolutePaths: true, deniedExtensions: ["sh"] };
+    for (const roots of [[absolute, one, two], [one, absolute, two], [one, two, absolute]]) {
+      await using files = await open({ roots });
+      assertEquals(await files.validate("a"), `${one}/a`);
+      assertEquals(await files.validate("b"), `${two}/b`);
+      assertEquals(await files.validate("."), one);
+      // Neither what is in the other root nor its rules.
+      for (const path of ["s", "c", "c.sh"]) {
+        assertEquals(await codeOf(() => files.validate(path)), "not-found", path);
+      }
+      assertEquals(await codeOf(() => files.validate("../one/a")), "path-outside-root");
+      assertEquals(await files.validate(`${strict}/s`), `${strict}/s`);
+      for (const [path, root] of [["b", two], ["s", one], ["d/n.sh", one]] as const) {
+        await files.writeFile(path, "new");
+        assertEquals(Deno.readTextFileSync(`${root}/${path}`), "new", path);
+      }
+      assertEquals(Deno.readTextFileSync(`${strict}/s`), "inside strict/s");
+      for (const path of ["s", "d/n.sh"]) Deno.removeSync(`${one}/${path}`);
+    }
+  });
+
+  test("refuses relative paths when no root allows them", async () => {
+    using tree = makeTree(["one/a", "two/b"]);
+    const roots = [`${tree.root}/one`, `${tree.root}/two`];
+    await using files = await open({ roots, policy: { requireAbsolutePaths: true } });
+    for (const path of ["a", "b", "c"]) {
+      for (const work of [() => files.validate(path), () => files.writeFile(path, "x")]) {
+        const { code, details } = await refusal(work);
+        assertEquals([code, details], ["path-invalid", { reason: "relative" }], path);
+      }
+    }
+    assertEquals(await codeOf(() => files.validate("../two/b")), "path-outside-root");
+    assertEquals(await files.validate(`${tree.root}/two/b`), `${tree.root}/two/b`);
+  });
+
   test("refuses a file with more names than one when hard links are denied", async () => {
     using tree = makeTree(["one", "two", "hard again one"]);
     await using files = await open({ roots: [tree.root], policy: { hardLinks: "deny" } });

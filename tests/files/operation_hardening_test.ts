@@ -384,6 +384,25 @@ Deno.test("every operation refuses a signal or principal that is none", async ()
   assertEquals(namesIn(tree.root), ["f"]);
 });
 
+Deno.test("every operation rejects, and never throws, when its options are none", async () => {
+  using tree = makeTree(["f"]);
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    backend: openBestEffort,
+  });
+  const words = { maxBytes: Symbol("1"), offset: Symbol("1") };
+  for (const [name, operation] of Object.entries(OPERATIONS)) {
+    for (const wrong of [null, 7, "", true]) {
+      const working = operation(files, wrong as OperationOptions);
+      await assertRejects(() => working, TypeError, undefined, `${name} ${JSON.stringify(wrong)}`);
+    }
+    // A message that quotes such a value throws by itself.
+    const working = operation(files, { ...words, signal: 7 } as unknown as OperationOptions);
+    await assertRejects(() => working, TypeError, undefined, name);
+  }
+  assertEquals(namesIn(tree.root), ["f"]);
+});
+
 testEach("the principal is read once, before anything is done, and clipped", [], async (t) => {
   const audit = new Recorder();
   const files = await t.open({ audit });

@@ -202,7 +202,10 @@ Deno.test("the short way takes the paths that are written canonically", () => {
   }
   // These may be devices: the careful way has to look.
   for (
-    const path of ["aux", "con.md", "COM1", "lpt\u00b9", "prn ", "coming.md", "conin$", "a\\NUL"]
+    const path of [
+      ...["aux", "con.md", "COM1", "com0.txt", "LPT0", "lpt\u00b9", "prn ", "coming.md", "conin$"],
+      "a\\NUL",
+    ]
   ) {
     assertEquals(isCleanWindows(path, 0), false, path);
   }

@@ -97,6 +97,8 @@ const WINDOWS: readonly Row[] = [
   // Names that only look special.
   ["C:\\data", "console.log", "C:\\data\\console.log"],
   ["C:\\data", "com10", "C:\\data\\com10"],
+  ["C:\\data", "com00.txt", "C:\\data\\com00.txt"],
+  ["C:\\data", "lpt", "C:\\data\\lpt"],
   ["C:\\data", "a.con", "C:\\data\\a.con"],
   ["C:\\data", "..a", "C:\\data\\..a"],
   ["C:\\data", " a", "C:\\data\\ a"],
@@ -138,6 +140,13 @@ const WINDOWS: readonly Row[] = [
   ["C:\\data", "CONOUT$", "path-invalid: device-name"],
   ["C:\\data", "com\u00b2", "path-invalid: device-name"],
   ["C:\\data", "lpt9:x", "path-invalid: device-name"],
+  ["C:\\data", "com\u00b9.log", "path-invalid: device-name"],
+  ["C:\\data", "LPT\u00b3", "path-invalid: device-name"],
+  ["C:\\data", "com0", "path-invalid: device-name"],
+  ["C:\\data", "a\\COM0.txt", "path-invalid: device-name"],
+  ["C:\\data", "Lpt0", "path-invalid: device-name"],
+  ["C:\\data", "LPT0 .tar.gz", "path-invalid: device-name"],
+  ["C:\\data", "C:\\data\\lpt0:x", "path-invalid: device-name"],
   ["C:\\data", "nul\\..\\a", "path-invalid: device-name"],
   ["C:\\data", "C:\\data\\nul", "path-invalid: device-name"],
   // What Win32 would read as something else.

@@ -1,7 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { AuditEventInput } from "../../src/events/audit_event.ts";
 import type { WalkOptions } from "../../src/files/_tree.ts";
-import type { FileSecurityValidator } from "../../src/files/file_security_validator.ts";
-import { outsideOf, snapshot, specialKinds } from "./_tree.ts";
+import { openBestEffort } from "../../src/files/backends/best_effort.ts";
+import { FileSecurityValidator } from "../../src/files/file_security_validator.ts";
+import { makeTree, outsideOf, snapshot, specialKinds } from "./_tree.ts";
+import { wrapBackend } from "./_wrapped_backend.ts";
 import { codeOf, codesOf, namesIn, Recorder, testEach } from "./_each_backend.ts";
 
 async function paths(
@@ -177,6 +180,96 @@ testEach("walk() makes one event, however it ends", ["a/f", "b/f"], async (t) =>
     ],
   );
   assertEquals(audit.events[0]?.resource, t.tree.root);
+});
+
+testEach(
+  "walk() is recorded when the validator closes over its consumer",
+  ["a", "b"],
+  async (t) => {
+    const recorded: AuditEventInput[] = [];
+    let log: AuditEventInput[] | undefined = recorded;
+    const audit = {
+      async report(event: AuditEventInput): Promise<void> {
+        await Promise.resolve();
+        if (log === undefined) throw new Error("the log is closed");
+        log.push(event);
+      },
+    };
+    const files = await t.open({ audit });
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const walks = [
+      files.walk("."),
+      files.walk("."),
+      files.walk(".", { signal: controller.signal }),
+    ] as const;
+    for (const walk of walks) await walk.next();
+    // One that nobody began has no event, and one that ended has its own already.
+    const unused = files.walk(".");
+    assertEquals(await codeOf(files.walk("a").next()), "not-a-directory");
+    controller.abort(reason);
+    await files.close();
+    log = undefined;
+
+    assertEquals(await codeOf(walks[0].next()), "closed");
+    await walks[1].return();
+    assertEquals(await assertRejects(() => walks[2].next()), reason);
+    assertEquals(await codeOf(unused.next()), "closed");
+    assertEquals(
+      recorded.map(({ outcome, code, reason, details }) => [outcome, code ?? reason, details]),
+      [
+        ["failure", "not-a-directory", { entries: 0 }],
+        ["error", "closed", { entries: 1 }],
+        ["error", "closed", { entries: 1 }],
+        ["failure", "aborted by the caller", { entries: 1 }],
+      ],
+    );
+  },
+);
+
+Deno.test("walk() that is under way is recorded before the validator is closed", async () => {
+  using tree = makeTree(["a"]);
+  let closing: Promise<void> | undefined;
+  const audit = new Recorder();
+  const files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    backend: wrapBackend(openBestEffort, { beforeLocate: () => closing ??= files.close() }),
+    audit,
+  });
+  const walking = codeOf(files.walk("none").next());
+  while (closing === undefined) await Promise.resolve();
+  await closing;
+  assertEquals(audit.events.map(({ code, details }) => [code, details]), [
+    ["not-found", { entries: 0 }],
+  ]);
+  assertEquals(await walking, "not-found");
+});
+
+testEach("walk() holds up no close(), whenever that comes", ["a/b/f"], async (t) => {
+  const outcomes = new Set<string>();
+  for (let ticks = 0; ticks < 40; ticks++) {
+    const audit = new Recorder();
+    const files = await t.open({ audit });
+    let taken = 0;
+    const first = files.walk(".").next().then(() => taken++, () => {});
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    // The consumer never comes back.
+    await files.close();
+    await first;
+    const said = audit.events.map(({ code, details }) => `${code} ${details?.entries}`);
+    assertEquals(said, said.length === 0 ? [] : [`closed ${taken}`], `${ticks} ticks`);
+    outcomes.add(said.join());
+  }
+  assert(outcomes.has("") && outcomes.size > 1, [...outcomes].join());
+});
+
+testEach("walk() rejects when it could not be recorded at close()", ["a", "b"], async (t) => {
+  const lost = new Error("disk full");
+  const files = await t.open({ audit: { report: () => Promise.reject(lost) } });
+  const walk = files.walk(".");
+  await walk.next();
+  await files.close();
+  assertEquals(await codeOf(walk.next()), "audit-unavailable");
 });
 
 testEach("walk() ends when the validator is closed", ["a", "b"], async (t) => {

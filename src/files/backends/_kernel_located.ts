@@ -311,11 +311,20 @@ export class KernelLocated implements Located {
     this.#handle.libc.unlink(this.#handle.number, this.#changing(name), AT_REMOVEDIR);
   }
 
-  rename(name: string, target: Located, targetName: string): void {
+  rename(
+    name: string,
+    target: Located,
+    targetName: string,
+    options: { readonly overwrite?: boolean } = {},
+  ): void {
     if (!(target instanceof KernelLocated)) throw new TypeError("Cannot rename across backends");
     const { libc, number } = this.#handle;
     const to = target.#handle.number;
-    libc.rename(number, this.#changing(name), to, target.#changing(targetName));
+    const from = this.#changing(name);
+    const as = target.#changing(targetName);
+    const { overwrite = true } = options;
+    if (!overwrite && libc.renameToNew(number, from, to, as)) return;
+    libc.rename(number, from, to, as);
   }
 
   close(): void {

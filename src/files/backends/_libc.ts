@@ -20,9 +20,11 @@ import {
   OPEN_HOW_BYTES,
   openHow,
   PATH_MAX,
+  RENAME_NOREPLACE,
   STATX_BASIC_STATS_AND_BTIME,
   SYS_CLOSE_RANGE,
   SYS_OPENAT2,
+  SYS_RENAMEAT2,
   SYS_STATX,
 } from "./_linux.ts";
 
@@ -75,6 +77,11 @@ const SYMBOLS = {
   mkdirat: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   unlinkat: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   renameat: { parameters: ["i32", "buffer", "i32", "buffer"], result: "i32" },
+  renameat2: {
+    name: "syscall",
+    parameters: ["i64", "i32", "buffer", "i32", "buffer", "u32"],
+    result: "i32",
+  },
   errnoLocation: { name: "__errno_location", parameters: [], result: "pointer" },
   copy: { name: "memcpy", parameters: ["buffer", "pointer", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
@@ -309,6 +316,18 @@ export class Libc {
     const one = this.path.set(name);
     const other = this.#other.set(target);
     this.check("rename", this.symbols.renameat(from, one, to, other));
+  }
+
+  /** Renames unless there is something; says no when the file system cannot promise that. */
+  renameToNew(from: number, name: string, to: number, target: string): boolean {
+    const { renameat2 } = this.symbols;
+    const one = this.path.set(name);
+    const other = this.#other.set(target);
+    if (renameat2(SYS_RENAMEAT2, from, one, to, other, RENAME_NOREPLACE) >= 0) return true;
+    const error = this.error("rename");
+    // A file system that does not know the flag; of what else is invalid, the plain call says so again.
+    if (error.code === "EINVAL") return false;
+    throw error;
   }
 
   /** The name of a descriptor in /proc/self/fd: its decimal digits. */

@@ -12,6 +12,7 @@ export const STATX_BASIC_STATS_AND_BTIME = 0xfff;
 
 const isArm = typeof Deno !== "undefined" && Deno.build.arch === "aarch64";
 export const SYS_GETDENTS64 = isArm ? 61n : 217n;
+export const SYS_RENAMEAT2 = isArm ? 276n : 316n;
 export const SYS_STATX = isArm ? 291n : 332n;
 export const SYS_CLOSE_RANGE = 436n;
 export const SYS_OPENAT2 = 437n;
@@ -28,6 +29,8 @@ export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const O_DIRECTORY = isArm ? 0o40000 : 0o200000;
 export const O_NOFOLLOW = isArm ? 0o100000 : 0o400000;
+
+export const RENAME_NOREPLACE = 1;
 
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;

@@ -131,8 +131,16 @@ export interface Located {
   removeFile(name: string): void;
   /** Removes an empty directory. */
   removeDirectory(name: string): void;
-  /** Renames a name in this directory to a name in another (or the same); replaces what is there. */
-  rename(name: string, target: Located, targetName: string): void;
+  /**
+   * Renames a name in this directory to a name in another (or the same); replaces what is there, unless
+   * `overwrite` is `false` and both the backend and the file system can refuse in the same act: so look first.
+   */
+  rename(
+    name: string,
+    target: Located,
+    targetName: string,
+    options?: { readonly overwrite?: boolean },
+  ): void;
 
   /** Lets it go; a second time does nothing. */
   close(): void;

@@ -115,6 +115,40 @@ test("links of /proc are judged by what they name", ["f", "gone", "gone2 (delete
   for (const number of numbers) fs.closeSync(number);
 });
 
+test("a link to a name of the same length is a link", [
+  "one/dir/file",
+  "one/dir/life",
+  "one/rid => dir",
+  "one/dir/elif => file",
+  "one/far => ../two/dir",
+  "two/dir/file",
+], async (_opened, tree) => {
+  using opened = await Opened.at(openFdVerified, `${tree.root}/one`, `${tree.root}/two`);
+  const cases = {
+    "dir/file": "one/dir/file",
+    "rid/file": "one/dir/file", // Begins and ends alike.
+    "dir/elif": "one/dir/file", // Begins alike.
+    "far/file": "two/dir/file", // Ends alike.
+  };
+  for (const [path, name] of Object.entries(cases)) {
+    const located = opened.locate(path);
+    assertEquals(located.path, `${tree.root}/${name}`);
+    located.close();
+    const code = path === "dir/file" ? "done" : "symlink-denied";
+    assertEquals([path, await codeOf(() => opened.locate(path, DENY))], [path, code]);
+  }
+});
+
+test("the top of the file system is a root as well", [], async () => {
+  using opened = await Opened.at(openFdVerified, "/");
+  const set = { find: () => opened.root };
+  for (const [path, name] of [["", "/"], ["proc", "/proc"]] as const) {
+    const located = opened.backend.locate(set, opened.root, path, DENY);
+    assertEquals(located.path, name);
+    located.close();
+  }
+});
+
 test("a name that is no text is outside", ["f"], async (opened, tree) => {
   const library = Deno.dlopen("libc.so.6", {
     mkdir: { parameters: ["buffer", "u32"], result: "i32" },

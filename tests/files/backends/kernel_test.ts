@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { SecurityError } from "../../../src/errors.ts";
+import { fromSystemError } from "../../../src/files/_errors.ts";
 import { missingForFdVerified } from "../../../src/files/backends/fd_verified.ts";
 import { openKernel } from "../../../src/files/backends/kernel.ts";
-import { Libc } from "../../../src/files/backends/_libc.ts";
+import { Libc, type Symbols } from "../../../src/files/backends/_libc.ts";
 import type { FileBackend, Located } from "../../../src/files/backends/backend.ts";
+import { FileSecurityValidator } from "../../../src/files/file_security_validator.ts";
 import { makeTree, SECRET, type Tree } from "../_tree.ts";
 import { codeOf, countDescriptors, DENY, FOLLOW, Opened } from "./_opened.ts";
 
@@ -252,6 +254,85 @@ test("what belongs to another backend is refused", ["f"], (opened) => {
   assertThrows(() => located.rename("f", other, "g"), TypeError);
   located.close();
 });
+
+const KEEP = { overwrite: false };
+
+test("rename() replaces nothing when told so", ["f", "g", "d/", "e/", "l => nothing"], (opened) => {
+  const directory = opened.locate("");
+  for (const [from, to] of [["f", "g"], ["f", "d"], ["d", "e"], ["f", "l"], ["l", "f"]] as const) {
+    const error = assertThrows(() => directory.rename(from, directory, to, KEEP));
+    assertEquals([from, to, fromSystemError(error).code], [from, to, "already-exists"]);
+  }
+  directory.rename("f", directory, "h", KEEP);
+  assertEquals([directory.lookup("f"), directory.lookup("h")?.type], [undefined, "file"]);
+  // The control: nobody is told that it is kept without asking.
+  directory.rename("h", directory, "g");
+  directory.close();
+});
+
+/** Does something between a look at a name and the renaming. */
+async function openBeforeRename(happen: () => void): Promise<FileBackend> {
+  const backend = await open();
+  const { locate } = backend;
+  backend.locate = (...args) => {
+    const located = locate.apply(backend, args);
+    const { rename } = located;
+    located.rename = (...args) => {
+      happen();
+      rename.apply(located, args);
+    };
+    return located;
+  };
+  return backend;
+}
+
+test("rename() keeps what appears after the look", ["f", "d/x"], async (_opened, tree) => {
+  const theirs = `${tree.root}/theirs`;
+  const appear = () => Deno.writeTextFileSync(theirs, "theirs", { createNew: true });
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    backend: () => openBeforeRename(appear),
+  });
+  for (const name of ["f", "d"]) {
+    assertEquals(await codeOf(() => files.rename(name, "theirs")), "already-exists", name);
+    assertEquals(Deno.readTextFileSync(theirs), "theirs");
+    assertEquals(await files.readTextFile("f"), "inside f");
+    Deno.removeSync(theirs);
+  }
+  // The control: it is there, and would be replaced.
+  await files.rename("f", "theirs", { overwrite: true });
+  assertEquals(Deno.readTextFileSync(theirs), "inside f");
+});
+
+test(
+  "rename() looks first where the file system cannot refuse",
+  ["f", "g"],
+  async (_opened, tree) => {
+    await using files = await FileSecurityValidator.open({ roots: [tree.root], backend: open });
+    // Every backend of this process calls the same library.
+    const libc = Libc.load(LIBRARY);
+    const { symbols } = libc;
+    const asked: number[] = [];
+    const unknownFlag = 0x8000;
+    (libc as { symbols: Symbols }).symbols = {
+      ...symbols,
+      renameat2: (call, from, name, to, target, flags) => {
+        asked.push(flags);
+        // What the kernel says to a flag that a file system does not know.
+        return symbols.renameat2(call, from, name, to, target, unknownFlag);
+      },
+    };
+    try {
+      assertEquals(await codeOf(() => files.rename("f", "g")), "already-exists");
+      await files.rename("f", "h");
+    } finally {
+      (libc as { symbols: Symbols }).symbols = symbols;
+      libc.release();
+    }
+    assertEquals(asked, [1]);
+    assertEquals([...Deno.readDirSync(tree.root)].map(({ name }) => name).sort(), ["g", "h"]);
+  },
+);
 
 test(
   "openFsFile() gives something with all methods of Deno.FsFile",
