@@ -8,6 +8,8 @@
  * - **Errors**: {@linkcode SecurityError} is what every refusal by policy throws, with a stable code.
  * - **Files**: {@linkcode FileSecurityValidator} touches files on behalf of clients, below allowed roots
  *   only and within limits; {@linkcode resolveWithin} is its lexical half.
+ * - **DPoP**: {@linkcode createDpopVerifier} asks a client to prove that a token is its own, RFC 9449;
+ *   {@linkcode createDpopClient} is the other side.
  * - **Events**: every layer tells an {@linkcode AuditReporter} what happened.
  *
  * @example Branch on the code of a refusal
@@ -28,6 +30,8 @@
 
 // Errors
 export {
+  type DpopErrorCode,
+  type DpopStateErrorCode,
   type FileErrorCode,
   SecurityError,
   type SecurityErrorCode,
@@ -47,6 +51,94 @@ export {
   defaultSeverity,
   silentReporter,
 } from "./src/events/audit_event.ts";
+
+// DPoP
+export {
+  createDpopClient,
+  createDpopNonces,
+  createDpopSigner,
+  createDpopVerifier,
+  createIntrospectionValidator,
+  createJwtTokenValidator,
+  createKeyRotation,
+  type DpopAccess,
+  type DpopAccessFacts,
+  type DpopAlg,
+  type DpopAuthorizationServerOptions,
+  type DpopBearerAccess,
+  type DpopClient,
+  type DpopClientOptions,
+  DpopError,
+  type DpopErrorOptions,
+  type DpopErrorReason,
+  type DpopFetchInit,
+  type DpopGrant,
+  type DpopGrantRequest,
+  type DpopGrantVerifier,
+  type DpopKeyPairOptions,
+  type DpopKeyProvider,
+  type DpopNonces,
+  type DpopNoncesOptions,
+  type DpopProofClaims,
+  type DpopProofOptions,
+  type DpopProvenAccess,
+  type DpopProvenGrant,
+  type DpopRefusal,
+  type DpopRequestOptions,
+  type DpopResourceServerOptions,
+  type DpopSigner,
+  type DpopSignerKeys,
+  type DpopSignerOptions,
+  type DpopUnprovenGrant,
+  type DpopVerifier,
+  type DpopVerifierOptions,
+  generateDpopKeyPair,
+  IndexedDbKeyStore,
+  type IndexedDbKeyStoreOptions,
+  type IntrospectionCredentials,
+  type IntrospectionValidatorOptions,
+  type JsonWebKeySet,
+  jwkThumbprint,
+  type JwtHeader,
+  type JwtTokenValidatorOptions,
+  type KeyKv,
+  type KeyKvAtomic,
+  type KeyKvEntry,
+  type KeyPhase,
+  type KeyRotation,
+  type KeyRotationOptions,
+  type KeyRotationTimers,
+  type KeySet,
+  type KeyStore,
+  KvKeyStore,
+  type KvKeyStoreOptions,
+  KvReplayStore,
+  type KvReplayStoreOptions,
+  MemoryKeyStore,
+  MemoryReplayStore,
+  type MemoryReplayStoreOptions,
+  type PublicJwk,
+  RedisReplayStore,
+  type RedisReplayStoreOptions,
+  type ReplayAddOptions,
+  type ReplayKv,
+  type ReplayKvTransaction,
+  type ReplayStore,
+  type RotationJwk,
+  type RotationKey,
+  type StatelessDpopNonces,
+  type StoredKey,
+  type ThumbprintMembers,
+  type TokenKey,
+  type TokenValidationOptions,
+  type TokenValidator,
+  type TokenValidatorOptions,
+  type ValidatedToken,
+  type VerifiedDpopProof,
+  verifyDpopProof,
+  type VerifyDpopProofOptions,
+} from "./src/dpop/mod.ts";
+export type { RedisCommand } from "./src/_internal/redis_command.ts";
 
 // Files
 export {

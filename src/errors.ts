@@ -71,7 +71,7 @@ export type FileErrorCode =
  *   `replay-store-unavailable` (out of reach, or not in time).
  * - Keys: `key-not-found` (no key with that thumbprint), `key-store-unavailable`, `key-invalid`
  *   (what a store holds is no key, or was sealed by another secret).
- * - Client: `cross-origin-redirect` (a token would have followed it).
+ * - Client: `cross-origin-redirect` (a token would have followed it), `closed`.
  */
 export type DpopStateErrorCode =
   | "replay-store-full"
@@ -80,7 +80,8 @@ export type DpopStateErrorCode =
   | "key-not-found"
   | "key-store-unavailable"
   | "key-invalid"
-  | "cross-origin-redirect";
+  | "cross-origin-redirect"
+  | "closed";
 
 /**
  * What a peer is told of a refused DPoP request: OAuth's own codes.
