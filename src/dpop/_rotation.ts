@@ -5,7 +5,6 @@
  */
 
 import { SecurityError } from "../errors.ts";
-import type { AuditEventInput } from "../events/audit_event.ts";
 import { answerWithin } from "./_answer_within.ts";
 import { HeldKeys } from "./_held_keys.ts";
 import {
@@ -19,6 +18,7 @@ import {
   revokedChange,
   signingKey,
 } from "./_key_phases.ts";
+import { changeEvent, failureEvent, recorded } from "./_rotation_audit.ts";
 import { MAX_KEYS, MAX_KEYS_FOR_FORCED, type RotationSettings } from "./_rotation_options.ts";
 import { createDpopSigner, type DpopSigner, generateDpopKeyPair } from "./dpop_signer.ts";
 import type { KeyRotation, RotationJwk, RotationKey } from "./key_rotation.ts";
@@ -354,51 +354,6 @@ async function makeKey(
   const pair = await generateDpopKeyPair(alg, { extractable });
   const { jkt, jwk } = await createDpopSigner(pair, { alg });
   return { jkt, alg, jwk, privateKey: pair.privateKey };
-}
-
-async function recorded(report: () => void | Promise<void> | undefined): Promise<void> {
-  try {
-    await report();
-  } catch (cause) {
-    throw new SecurityError("audit-unavailable", "The change of keys cannot be recorded", {
-      cause,
-    });
-  }
-}
-
-function changeEvent(
-  operation: string,
-  resource: string | undefined,
-  timeMs: number,
-  before: readonly StoredKey[],
-  after: readonly StoredKey[],
-): AuditEventInput {
-  const missingIn = (keys: readonly StoredKey[]) => ({ jkt }: StoredKey) =>
-    !keys.some((key) => key.jkt === jkt);
-  return {
-    kind: "dpop.keys",
-    operation,
-    outcome: "success",
-    timeMs,
-    ...(operation === "revoke" && { severity: "warning" }),
-    ...(resource !== undefined && { resource }),
-    details: {
-      created: after.filter(missingIn(before)).map(({ jkt }) => jkt),
-      deleted: before.filter(missingIn(after)).map(({ jkt }) => jkt),
-      signing: signingKey(after, timeMs)?.jkt ?? null,
-    },
-  };
-}
-
-function failureEvent(error: unknown, timeMs: number): AuditEventInput {
-  return {
-    kind: "dpop.keys",
-    operation: "schedule",
-    outcome: "error",
-    timeMs,
-    ...(error instanceof SecurityError && { code: error.code }),
-    reason: error instanceof Error ? error.message : String(error),
-  };
 }
 
 function full(): SecurityError {

@@ -1,5 +1,6 @@
 import { SecurityError } from "../errors.ts";
 import { isDpopAlg } from "./_algs.ts";
+import { whenUnlocked } from "./_kv_lock.ts";
 import { publicMembers } from "./_public_jwk.ts";
 import { importPrivateKey, KeySealer, type SealedName } from "./_sealed_keys.ts";
 import type { KeySet, KeyStore, StoredKey } from "./key_store.ts";
@@ -52,9 +53,6 @@ export interface KvKeyStoreOptions {
 
 /** Read at once, and therefore as of one moment: more than a set ever holds. */
 const BATCH_SIZE = 500;
-/** With the pauses between them, these last for a second or two. */
-const MAX_ATTEMPTS = 20;
-const MIN_PAUSE_MS = 5;
 /** Names the entry whose version is the set's. */
 const INDEX = "set";
 const KEY = "key";
@@ -127,7 +125,7 @@ export class KvKeyStore implements KeyStore {
   async load(options: { readonly signal?: AbortSignal } = {}): Promise<KeySet> {
     const entries = new Map<string, unknown>();
     let index: KeyKvEntry | undefined;
-    for (const entry of await whenUnlocked(() => this.#read(), options.signal)) {
+    for (const entry of await askKv(() => this.#read(), options.signal)) {
       const [kind, jkt] = entry.key.slice(this.#prefix.length);
       if (kind === INDEX) index = entry;
       else if (kind === KEY) entries.set(String(jkt), entry.value);
@@ -165,7 +163,7 @@ export class KvKeyStore implements KeyStore {
   ): Promise<boolean> {
     const values = await Promise.all(keys.map((key) => this.#seal(key)));
     // Written twice because the first answer was lost, it fails the second time, and the next load tells.
-    const { ok } = await whenUnlocked(() => this.#write(values, version), options.signal);
+    const { ok } = await askKv(() => this.#write(values, version), options.signal);
     return ok;
   }
 
@@ -254,25 +252,12 @@ interface OpenedEntry {
   readonly key: StoredKey;
 }
 
-/**
- * Tries again while another process writes to the same file: Deno KV does not wait for it.
- *
- * @param work Reads or writes; it is safe to do twice.
- * @param signal Ends the waiting.
- * @returns What the work returns.
- */
-async function whenUnlocked<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      signal?.throwIfAborted();
-      return await work();
-    } catch (cause) {
-      const isLocked = cause instanceof Error && /\b(?:locked|busy)\b/i.test(cause.message);
-      if (!isLocked || attempt === MAX_ATTEMPTS || signal?.aborted) throw unavailable(cause);
-    }
-    // Random, so that those who collided do not collide again.
-    const pauseMs = MIN_PAUSE_MS * attempt * (1 + Math.random());
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+/** Reads or writes, and names what goes wrong. */
+async function askKv<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await whenUnlocked(work, signal);
+  } catch (cause) {
+    throw unavailable(cause);
   }
 }
 

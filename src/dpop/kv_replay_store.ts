@@ -1,3 +1,4 @@
+import { whenUnlocked } from "./_kv_lock.ts";
 import { askStore, checkSharedOptions, lifetimeSeconds, unavailable } from "./_shared_store.ts";
 import type { ReplayAddOptions, ReplayStore } from "./replay_store.ts";
 
@@ -94,12 +95,14 @@ export class KvReplayStore implements ReplayStore {
     if (lifetime === 0) return false;
     const name = [this.#prefix, key];
     return await askStore(
-      async () => {
-        const result: { readonly ok?: unknown } | undefined = await this.#kv.atomic()
-          .check({ key: name, versionstamp: null })
-          .set(name, 1, { expireIn: lifetime * 1000 })
-          .commit();
-        const ok = result?.ok;
+      async (signal) => {
+        const commit = (): Promise<{ readonly ok?: unknown } | undefined> =>
+          this.#kv.atomic()
+            .check({ key: name, versionstamp: null })
+            .set(name, 1, { expireIn: lifetime * 1000 })
+            .commit();
+        // If the first did write before it threw, the second finds its entry and refuses.
+        const ok = (await whenUnlocked(commit, signal))?.ok;
         if (typeof ok !== "boolean") throw unavailable(new TypeError("commit() answered neither"));
         return ok;
       },

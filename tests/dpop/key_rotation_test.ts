@@ -295,10 +295,16 @@ Deno.test("createKeyRotation() gives a store that hangs its time, once, and reco
   const loads = store.loads;
   for (let use = 0; use < 50; use++) await rotation.current();
   assertEquals(store.loads, loads, "it is not asked with every use");
+  clock.jump(2000);
+  let isAnswered = false;
+  const answer = rotation.current().then(() => isAnswered = true);
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  assertEquals([store.loads, isAnswered], [loads + 1, true], "asked again, and not waited for");
+  await answer;
   await rejectsWith("key-store-unavailable", rotation.rotate());
   store.mode = "works";
   await clock.pass(10_000);
-  assertGreaterOrEqual(store.loads, loads + 1);
+  assertGreaterOrEqual(store.loads, loads + 3);
   assertEquals((await rotation.current()).jkt, first.jkt);
 });
 

@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertLess, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertLess,
+  assertThrows,
+  fail,
+} from "@std/assert";
 import { SecurityError } from "../../src/errors.ts";
 import {
   KvReplayStore,
@@ -147,6 +154,14 @@ Deno.test("add() refuses every answer but the documented ones", async () => {
     const store = new KvReplayStore(fake(() => Promise.resolve(answer)).kv);
     assertEquals(await outcome(store.add(KEY, NOW + 1, { nowSeconds: NOW })), UNAVAILABLE);
   }
+});
+
+Deno.test("add() tries again while another process writes the same file", async () => {
+  const locked = () => Promise.reject(new TypeError("database is locked"));
+  const answers = [locked, locked, () => Promise.resolve({ ok: true })];
+  const { kv, steps } = fake(() => answers.shift()?.() ?? fail("a transaction too many"));
+  assert(await new KvReplayStore(kv, { timeoutMs: 5000 }).add(KEY, NOW + 1, { nowSeconds: NOW }));
+  assertEquals(steps.length, 6);
 });
 
 Deno.test("add() refuses when the database fails, or does not answer in time", async () => {
