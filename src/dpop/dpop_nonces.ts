@@ -150,7 +150,7 @@ function copySecrets(secrets: unknown): readonly Uint8Array[] {
       );
     }
     // An array that was never filled is a secret that everybody knows.
-    if (secret.every((byte) => byte === secret[0])) {
+    if (secret.every((byte) => byte === 0)) {
       throw new TypeError("Cannot make nonces: every one of 'secrets' must be random bytes");
     }
     return secret.slice();
