@@ -6,6 +6,7 @@
  */
 import { createServer } from "node:http";
 import { generateKeyPairSync, randomBytes } from "node:crypto";
+import process from "node:process";
 import { Provider } from "oidc-provider";
 
 const SCOPE = "notes";
