@@ -9,9 +9,13 @@ import type { OpenFile } from "./backends/backend.ts";
 import { plainView } from "./_view.ts";
 import { fileError } from "./_errors.ts";
 import type { Operation } from "./_operation.ts";
+import { reserve } from "./_read_bytes.ts";
 
 /** Most bytes of one write; between two of them an abort is noticed. */
 const CHUNK_BYTES = 1024 * 1024;
+
+/** Text up to here is encoded as a whole, in UTF-16 code units; each of them is up to three bytes. */
+const SMALL_TEXT = 16 * 1024;
 
 /** Bytes in order. */
 export interface Chunks {
@@ -25,7 +29,7 @@ export interface Chunks {
   end(error?: unknown): void;
 }
 
-/** What `writeFile()` writes. */
+/** What `writeFile()` writes. Text has to be well-formed: half of a surrogate pair is a `TypeError`. */
 export type FileData = string | Uint8Array | ReadableStream<Uint8Array>;
 
 /** Refuses data of another type; a stream is taken over, so that nobody else reads from it. */
@@ -33,6 +37,7 @@ export function chunksOf(data: FileData, operation: Operation, limit: number): C
   if (typeof data === "string") {
     // UTF-8 is never shorter than UTF-16 has units: no memory for what is refused anyway.
     if (data.length > limit) return memory(undefined, data.length);
+    if (data.length > SMALL_TEXT) return new TextChunks(data, operation);
     const pieces = new Pieces(new TextEncoder().encode(data));
     return memory(pieces, pieces.size);
   }
@@ -48,7 +53,11 @@ export function chunksOf(data: FileData, operation: Operation, limit: number): C
  * before it is written is missed then.
  */
 export function takeData(data: unknown): FileData {
-  if (typeof data === "string") return data;
+  if (typeof data === "string") {
+    // The encoder would put U+FFFD in its place, and the file would not hold what was written.
+    if (!data.isWellFormed()) throw new TypeError("'data' must be text without a lone surrogate");
+    return data;
+  }
   if (data instanceof Uint8Array) return plainView(data);
   if (!(data instanceof ReadableStream)) {
     throw new TypeError("'data' must be a string, a Uint8Array or a ReadableStream");
@@ -93,6 +102,77 @@ function memory(pieces: Pieces | undefined, size: number): Chunks {
     },
     end(): void {},
   };
+}
+
+/** Room in which text is measured. */
+let scratch: Uint8Array<ArrayBuffer> | undefined;
+
+const encoder = new TextEncoder();
+
+/** Encodes as much of well-formed text as fits; no pair is cut in two, which would become U+FFFD. */
+function encodeInto(
+  text: string,
+  offset: number,
+  room: Uint8Array<ArrayBuffer>,
+): { read: number; written: number } {
+  let end = offset + room.byteLength;
+  if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;
+  return encoder.encodeInto(text.slice(offset, end), room);
+}
+
+/** Size of well-formed text in UTF-8, without holding all of it. */
+function encodedSize(text: string): number {
+  scratch ??= new Uint8Array(64 * 1024);
+  let size = 0;
+  for (let offset = 0; offset < text.length;) {
+    const { read, written } = encodeInto(text, offset, scratch);
+    offset += read;
+    size += written;
+  }
+  return size;
+}
+
+/** Long text, encoded piece by piece into room that counts as bytes in flight. */
+class TextChunks implements Chunks {
+  readonly size: number;
+  readonly waits = false;
+  readonly #text: string;
+  readonly #operation: Operation;
+  #room: Uint8Array<ArrayBuffer> | undefined;
+  #release: (() => void) | undefined;
+  #offset = 0;
+
+  constructor(text: string, operation: Operation) {
+    this.size = encodedSize(text);
+    this.#text = text;
+    this.#operation = operation;
+  }
+
+  async next(): Promise<Uint8Array | undefined> {
+    if (this.#offset >= this.#text.length) {
+      // Whoever writes may wait for a lock next, and somebody who has it for these bytes.
+      this.end();
+      return undefined;
+    }
+    const room = this.#room ??= await this.#reserve();
+    const { read, written } = encodeInto(this.#text, this.#offset, room);
+    this.#offset += read;
+    return room.subarray(0, written);
+  }
+
+  async #reserve(): Promise<Uint8Array<ArrayBuffer>> {
+    const { max } = this.#operation.context.limits.bytes;
+    const bytes = Math.min(this.size, CHUNK_BYTES, max);
+    this.#release = await reserve(this.#operation, bytes);
+    // A character is up to four bytes, however few may be held.
+    return new Uint8Array(Math.max(bytes, 4));
+  }
+
+  end(): void {
+    this.#room = undefined;
+    this.#release?.();
+    this.#release = undefined;
+  }
 }
 
 class StreamChunks implements Chunks {
@@ -153,15 +233,19 @@ class StreamChunks implements Chunks {
   }
 }
 
-/** The bytes of an open file up to its end, in room that is used again for each chunk. */
+/**
+ * The bytes of an open file up to its end, in room that is used again for each chunk. Its size is what it was
+ * when it was opened: to ask again, once its permission was revoked, would ask the user.
+ */
 export function fileChunks(
   file: OpenFile,
+  size: number,
   room: Uint8Array,
   checkSize: (bytes: number) => void,
 ): Chunks {
   let offset = 0;
   return {
-    size: file.info().size,
+    size,
     waits: false,
     async next(): Promise<Uint8Array | undefined> {
       const read = await file.read(room, offset);

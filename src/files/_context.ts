@@ -17,7 +17,7 @@ import type {
 } from "./backends/backend.ts";
 import type { Limits } from "./_limits.ts";
 import type { GrantedPaths } from "./required_permissions.ts";
-import { fileError, fromSystemError } from "./_errors.ts";
+import { fileError, fromSystemError, reasonOf } from "./_errors.ts";
 import { isAbsolute, join, lastName, type Platform, saysDirectory } from "./_root_paths.ts";
 import { type FileRoot, RootTable, type Spelled } from "./_root_table.ts";
 
@@ -90,6 +90,8 @@ export class FileContext implements RootSet {
     if (this.#running === 0) this.#idle?.resolve();
   };
   readonly #table: RootTable;
+  /** Something is forbidden below one of the roots. */
+  readonly #forbids: boolean;
 
   constructor(parts: FileContextParts) {
     this.backend = parts.backend;
@@ -100,6 +102,7 @@ export class FileContext implements RootSet {
     this.platform = parts.platform;
     this.#table = new RootTable(parts.starts, parts.roots, parts.platform);
     this.roots = this.#table.roots;
+    this.#forbids = this.roots.some(({ policy }) => policy.holdsForbidden(""));
   }
 
   /** Whether `close()` was called. */
@@ -165,8 +168,12 @@ export class FileContext implements RootSet {
       return this.#find(input, use);
     } catch (thrown) {
       const error = fromSystemError(thrown);
-      const asFile = use.change !== true && !saysDirectory(input, this.platform);
-      if (error.code === "not-found" && asFile) {
+      const asDirectory = saysDirectory(input, this.platform);
+      // As a directory, `.env/` is not there; that there is a file is not for the client to know.
+      if (error.code === "extension-denied" && asDirectory) {
+        throw fileError("not-found", { reason: reasonOf(error) });
+      }
+      if (error.code === "not-found" && use.change !== true && !asDirectory) {
         const name = this.platform === "windows" ? input.replaceAll("\\", "/") : input;
         for (const { policy } of this.#meant(input)) policy.checkName(lastName(name));
       }
@@ -263,14 +270,58 @@ export class FileContext implements RootSet {
     const { root, path } = spelled;
     root.policy.checkPath(path);
     this.#permit(root, use);
-    const located = this.backend.locate(this, root.handle, path, LINKS[root.policy.symlinks]);
-    return this.#verified(located, root, path, use);
+    return this.#verified(this.#walk(root, path), root, path, use);
   }
 
   #locateForeign(path: string, use: LocateUse): Located {
     this.#permitForeign(path);
-    const located = this.backend.locateAbsolute(this, path, LINKS["within-root"]);
-    return this.#verified(located, undefined, path, use);
+    return this.#verified(this.#walkForeign(path), undefined, path, use);
+  }
+
+  /**
+   * Follows a path below a root. Where a link led below a forbidden path, a failure there would tell what there
+   * is: it is refused as a walk that ended well is.
+   */
+  #walk(root: FileRoot, path: string): Located {
+    const links = LINKS[root.policy.symlinks];
+    try {
+      return this.backend.locate(this, root.handle, path, links);
+    } catch (error) {
+      const walk = (above: string) => this.backend.locate(this, root.handle, above, links);
+      if (this.#forbids) this.#checkEnd(walk, path, "/");
+      throw error;
+    }
+  }
+
+  #walkForeign(path: string): Located {
+    const walk = (path: string) => this.backend.locateAbsolute(this, path, LINKS["within-root"]);
+    try {
+      return walk(path);
+    } catch (error) {
+      if (this.#forbids) this.#checkEnd(walk, path, this.platform === "posix" ? "/" : "\\");
+      throw error;
+    }
+  }
+
+  /** Applies the rules to where a walk ended; from the front, since how much there is not is up to the client. */
+  #checkEnd(walk: (path: string) => Located, path: string, separator: string): void {
+    let reached: { readonly root: FileRoot; readonly at: string; readonly end: number } | undefined;
+    // The first name begins after `/` or `C:\`, if there is any of that.
+    let end = path.indexOf(separator, separator === "/" ? 1 : 3);
+    for (; end !== -1; end = path.indexOf(separator, end + 1)) {
+      try {
+        const above = walk(path.slice(0, end));
+        above.close();
+        reached = { root: this.rootOf(above.root), at: above.path, end };
+      } catch {
+        // What comes before the roots on a foreign path is none of theirs.
+        if (reached !== undefined) break;
+      }
+    }
+    if (reached === undefined) return;
+    const { root, at } = reached;
+    const full = join(at, path.slice(reached.end + 1).replaceAll(separator, "/"), this.platform);
+    root.policy.checkPath(this.below(root, full));
   }
 
   /** Finds out that a permission was revoked before the disk is touched, so that nothing prompts. */
@@ -337,8 +388,7 @@ export class FileContext implements RootSet {
     this.#permit(root, use);
     const slash = path.lastIndexOf("/");
     const directory = slash === -1 ? "" : path.slice(0, slash);
-    const links = LINKS[root.policy.symlinks];
-    const parent = this.backend.locate(this, root.handle, directory, links);
+    const parent = this.#walk(root, directory);
     return this.#verifiedParent(parent, root, path.slice(slash + 1), use);
   }
 
@@ -348,7 +398,7 @@ export class FileContext implements RootSet {
     const separator = path.lastIndexOf(posix ? "/" : "\\");
     // The top keeps its separator: `/`, `C:\`.
     const directory = path.slice(0, Math.max(separator, posix ? 1 : 3));
-    const parent = this.backend.locateAbsolute(this, directory, LINKS["within-root"]);
+    const parent = this.#walkForeign(directory);
     return this.#verifiedParent(parent, undefined, path.slice(separator + 1), use);
   }
 

@@ -10,6 +10,7 @@ import { type Found, locked } from "./_change.ts";
 import { fileChunks } from "./_chunks.ts";
 import { type Operation, rejectInput, run } from "./_operation.ts";
 import { reserve } from "./_read_bytes.ts";
+import { noteDestination } from "./_rename.ts";
 import { createTemporary, finish, type Temporary } from "./_replace.ts";
 import { direct, type Settings, writeAll } from "./_target.ts";
 
@@ -32,6 +33,7 @@ export function copy(
   if (typeof to !== "string") return rejectInput();
   const { overwrite = false } = options;
   return run(context, "copy", from, options, async (operation) => {
+    noteDestination(operation, to);
     const temporary = await locked(
       operation,
       () => findFile(context, from),
@@ -78,7 +80,7 @@ async function copyToTemporary(
     const release = await reserve(operation, roomBytes);
     try {
       const room = new Uint8Array(roomBytes);
-      const chunks = fileChunks(file, room, (bytes) => policy.checkSize(bytes));
+      const chunks = fileChunks(file, info.size, room, (bytes) => policy.checkSize(bytes));
       await writeAll(operation, temporary, chunks, direct(operation));
     } finally {
       release();

@@ -21,8 +21,6 @@ import {
 } from "./_target.ts";
 
 /** Writes in place; nothing is cut off before it is known what was opened. */
-// --- In place
-
 export async function writeInPlace(
   operation: Operation,
   input: string,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SecurityError } from "../errors.ts";
 import type { Located } from "./backends/backend.ts";
 import type { FileContext, OperationOptions } from "./_context.ts";
 import {
@@ -21,6 +22,7 @@ import { fileError, fromSystemError } from "./_errors.ts";
 import { type Operation, run } from "./_operation.ts";
 import { scan, type ScannedDirectory } from "./_scan.ts";
 import { isTemporary } from "./_temporary_name.ts";
+import { Turns } from "./_turns.ts";
 
 /** Options of `mkdir()`. */
 export interface MkdirOptions extends OperationOptions {
@@ -40,7 +42,7 @@ export interface RemoveOptions extends OperationOptions {
   readonly recursive?: boolean;
 }
 
-/** Names that are removed before others in this process have their turn. */
+/** Names that are removed before their directory is found again. */
 const NAMES_AT_ONCE = 256;
 
 /** Makes a directory. */
@@ -71,7 +73,7 @@ export async function remove(
     await locked(operation, () => findName(context, input, true), async ({ target }) => {
       const { existing, parent, name, path } = target;
       operation.resource = path;
-      if (existing === undefined) throw fileError("not-found");
+      if (existing === undefined) throw notThere(target);
       checkName(target, existing);
       if (existing.type !== "directory") return parent.removeFile(name);
       if (!recursive) return parent.removeDirectory(name);
@@ -84,6 +86,12 @@ export async function remove(
       }
     });
   }, { changes: true });
+}
+
+/** What is not there is refused as what is there would be: nobody learns which `.env` exists. */
+export function notThere({ root, name, path }: Target): SecurityError {
+  root.policy.checkName(name);
+  return fileError("not-found", { reason: path });
 }
 
 function findName(context: FileContext, input: string, replaces: boolean): Found & {
@@ -105,14 +113,18 @@ async function makeAll(operation: Operation, input: string, mode: number): Promi
   }
   const { top, names } = componentsOf(context, input);
   let path: string | undefined;
+  let levels = 0;
+  // Should it fail half-way, the event says what it left.
+  const made = (path: string) => operation.details = { made: path, levels: ++levels };
   let depth = names.length;
   for (; depth > 0 && path === undefined; depth--) {
     const above = top + names.slice(0, depth).join("/");
-    path = await makeOne(operation, above, mode, names.slice(depth));
+    path = await makeOne(operation, { path: above, rest: names.slice(depth) }, mode, made);
   }
   if (path === undefined) throw fileError("not-found");
   for (const name of names.slice(depth + 1)) {
-    path = await makeOne(operation, join(path, name, context.platform), mode, []);
+    const next = { path: join(path, name, context.platform), rest: [] };
+    path = await makeOne(operation, next, mode, made);
     if (path === undefined) throw fileError("not-found", { reason: "a directory was removed" });
   }
   operation.resource = path;
@@ -121,16 +133,18 @@ async function makeAll(operation: Operation, input: string, mode: number): Promi
 /**
  * Makes a directory if it is missing.
  *
- * @param rest What will be made below; refused before anything is made.
+ * @param next The directory, and what will be made below: refused before anything is made.
+ * @param made Told what was made.
  * @returns Its canonical path, or `undefined` when the one above is missing as well.
  */
 async function makeOne(
   operation: Operation,
-  path: string,
+  next: { readonly path: string; readonly rest: readonly string[] },
   mode: number,
-  rest: readonly string[],
+  made: (path: string) => void,
 ): Promise<string | undefined> {
   const { context } = operation;
+  const { path, rest } = next;
   try {
     return await locked(operation, () => findName(context, path, false), ({ target }) => {
       const { parent, name, root } = target;
@@ -143,6 +157,7 @@ async function makeOne(
           root.policy.checkPath(context.below(root, below));
         }
         parent.createDirectory(name, mode);
+        made(canonical);
       }
       return canonical;
     });
@@ -214,23 +229,29 @@ async function removeBelow(operation: Operation, top: string): Promise<void> {
     root.policy.checkPath(context.below(root, path));
     if (entry.type !== "directory") root.policy.checkName(entry.name);
   });
-  for (const directory of directories.reverse()) await removeNames(operation, directory);
+  const turns = new Turns(operation);
+  for (const directory of directories.reverse()) await removeNames(operation, directory, turns);
 }
 
 /** Removes the names that were seen in a directory; what came since keeps it from being removed. */
-async function removeNames(operation: Operation, directory: ScannedDirectory): Promise<void> {
+async function removeNames(
+  operation: Operation,
+  directory: ScannedDirectory,
+  turns: Turns,
+): Promise<void> {
   const { entries, path } = directory;
   for (let start = 0; start < entries.length; start += NAMES_AT_ONCE) {
+    const names = entries.slice(start, start + NAMES_AT_ONCE);
     const located = locateExact(operation.context, path, { change: true });
     try {
-      for (const { name, type } of entries.slice(start, start + NAMES_AT_ONCE)) {
+      for (const { name, type } of names) {
         if (type === "directory") located.removeDirectory(name);
         else located.removeFile(name);
       }
     } finally {
       located.close();
     }
-    if (entries.length > NAMES_AT_ONCE) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (turns.isOver(names.length)) await turns.wait();
     operation.check();
   }
 }

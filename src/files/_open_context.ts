@@ -4,7 +4,13 @@
  * @module
  */
 
-import type { BackendFactory, BackendRoot, FileBackend, Protection } from "./backends/backend.ts";
+import type {
+  BackendFactory,
+  BackendRoot,
+  FileBackend,
+  Located,
+  Protection,
+} from "./backends/backend.ts";
 import type { ResourcePolicy, RootOptions, SecurityPolicy } from "./policy.ts";
 import { type AuditReporter, silentReporter } from "../events/audit_event.ts";
 import { openBackend, requireProtection } from "./_open_backend.ts";
@@ -55,17 +61,20 @@ export interface OpenedContext {
 /** Opens everything that a validator needs, or nothing. */
 export async function openContext(options: FileSecurityOptions): Promise<OpenedContext> {
   requireKnown(options);
-  const configured = requireRoots(options.roots);
-  const { protection = "best-effort", resources = {} } = options;
-  // Read before anything is waited for: what its owner changes later must not count.
-  const policy = readOptions(options.policy === undefined ? {} : options.policy, "policy");
+  // Read once, before anything is waited for: what its owner changes later, or says the second time, must
+  // not count.
+  const { roots: wanted, protection = "best-effort", resources = {}, audit } = options;
+  const { policy: rules = {}, backend: factory } = options;
+  requireReporter(audit);
+  const configured = requireRoots(wanted);
+  const policy = readOptions(rules, "policy");
   requireProtection(protection);
   const limits = makeLimits(resources);
   if (typeof Deno === "undefined") {
     throw fileError("protection-unavailable", { message: "Files need the Deno runtime" });
   }
   const platform: Platform = Deno.build.os === "windows" ? "windows" : "posix";
-  const backend = await openBackend(protection, options.backend);
+  const backend = await openBackend(protection, factory);
   const handles: BackendRoot[] = [];
   const release = () => {
     for (const handle of handles) handle.close();
@@ -87,7 +96,7 @@ export async function openContext(options: FileSecurityOptions): Promise<OpenedC
       limits,
       permissions,
       platform,
-      ...reporterOf(options.audit),
+      ...reporterOf(audit),
     });
     return { context, release };
   } catch (error) {
@@ -119,11 +128,7 @@ export function openSubcontext(
     try {
       operation.resource = located.path;
       if (located.info.type !== "directory") throw fileError("not-a-directory");
-      handle = parent.backend.openRoot(located.path);
-      if (handle.path !== located.path) {
-        handle.close();
-        throw fileError("not-found", { reason: `${located.path} was replaced meanwhile` });
-      }
+      handle = openSame(parent.backend, located);
     } finally {
       located.close();
     }
@@ -158,6 +163,27 @@ export function openSubcontext(
       throw error;
     }
   }, { discard: ({ release }) => release() });
+}
+
+/**
+ * Opens a directory that was found as a root. By its path, another one may lie there by now: of two directories
+ * that are exchanged, a tenant would get what belongs to another.
+ */
+function openSame(backend: FileBackend, { path, info }: Located): BackendRoot {
+  const handle = backend.openRoot(path);
+  try {
+    const opened = backend.locate({ find: () => handle }, handle, "", { symlinks: "within-root" });
+    try {
+      const { dev, ino } = opened.info;
+      if (handle.path === path && dev === info.dev && ino === info.ino) return handle;
+    } finally {
+      opened.close();
+    }
+    throw fileError("not-found", { reason: `${path} was replaced meanwhile` });
+  } catch (error) {
+    handle.close();
+    throw error;
+  }
 }
 
 /** A misspelt option may be a restriction, and an empty list is a mistake rather than a wish. */
@@ -239,7 +265,9 @@ function requireKnown(options: FileSecurityOptions): void {
       throw new TypeError(`'${name}' is not an option of FileSecurityValidator.open()`);
     }
   }
-  const audit: unknown = options.audit;
+}
+
+function requireReporter(audit: unknown): void {
   if (audit !== undefined && typeof (audit as { report?: unknown } | null)?.report !== "function") {
     throw new TypeError("'audit' must have a function 'report'");
   }

@@ -9,7 +9,15 @@ import type { FileContext, OperationOptions } from "./_context.ts";
 import { fileError } from "./_errors.ts";
 import { NO_OPTIONS, type Operation, run } from "./_operation.ts";
 import { pathLocks } from "./_path_locks.ts";
-import { type Extent, fill, hasByteAt, readLarge, readSmall, SMALL_BYTES } from "./_read_bytes.ts";
+import {
+  changedBuffer,
+  type Extent,
+  fill,
+  hasByteAt,
+  readLarge,
+  readSmall,
+  SMALL_BYTES,
+} from "./_read_bytes.ts";
 import { plainView, sizeOf } from "./_view.ts";
 import { type FileInfo, fileInfo } from "./file_info.ts";
 
@@ -53,6 +61,8 @@ export interface OpenFileOptions extends OperationOptions {
 /** A file that was found, checked and opened. */
 interface Opened {
   readonly file: OpenFile;
+  /** Canonical path of the root that it lies in. */
+  readonly rootPath: string;
   /** Largest size that is accepted, in bytes. */
   readonly limit: number;
   /** Size when it was opened, in bytes. */
@@ -189,7 +199,7 @@ export function readRange(
 /** Reads an extent by the way that fits its size. */
 function readExtent<T>(
   operation: Operation,
-  { file, limit }: Opened,
+  { file, limit, rootPath }: Opened,
   extent: Extent,
   take: (bytes: Uint8Array<ArrayBuffer>, fresh: boolean) => T,
 ): T | Promise<T> {
@@ -201,7 +211,8 @@ function readExtent<T>(
   };
   const small = readSmall(file, extent);
   if (small !== undefined) return finish(small, false);
-  return readLarge(operation, file, extent).then((bytes) => finish(bytes, true));
+  const demand = () => operation.context.permissions.demand(rootPath, false);
+  return readLarge(operation, file, extent, demand).then((bytes) => finish(bytes, true));
 }
 
 export function readInto(
@@ -227,6 +238,8 @@ export function readInto(
   return run(context, "read", input, options, (operation) => {
     return withFile(operation, input, Infinity, (opened) => {
       const { file, limit, size } = opened;
+      // Cut off while it waited, it would pass for the end of the file.
+      if (sizeOf(buffer) < bufferOffset + length) throw changedBuffer();
       // Nothing above the limit reaches the buffer; whether there is more is asked afterwards.
       const allowed = Math.min(length, Math.max(0, limit - offset));
       const into = plainView(buffer).subarray(bufferOffset, bufferOffset + allowed);
@@ -347,7 +360,8 @@ function openNow(
 ): Opened {
   try {
     const limit = checkFile(context, located, maxBytes);
-    return { file: located.openFile("read"), limit, size: located.info.size, release };
+    const { info: { size }, root: { path: rootPath } } = located;
+    return { file: located.openFile("read"), rootPath, limit, size, release };
   } catch (error) {
     release();
     throw error;

@@ -67,22 +67,30 @@ export async function fill(
   const total = into.byteLength;
   let filled = 0;
   while (filled < total) {
-    if (into.byteLength !== total) {
-      throw new TypeError("The buffer was resized or transferred meanwhile");
-    }
     const read = await file.read(into.subarray(filled, filled + CHUNK_BYTES), offset + filled);
     operation.check();
+    if (into.byteLength !== total) throw changedBuffer();
     if (read === 0) break;
     filled += read;
   }
   return filled;
 }
 
-/** Reads an extent of any size off the thread, with as many bytes reserved as are held. */
+/** A caller's mistake: its buffer went away while the call was waiting. */
+export function changedBuffer(): TypeError {
+  return new TypeError("The buffer was resized or transferred meanwhile");
+}
+
+/**
+ * Reads an extent of any size off the thread, with as many bytes reserved as are held.
+ *
+ * @param demand Throws when the permission to read was revoked; to ask for a size then would ask the user.
+ */
 export async function readLarge(
   operation: Operation,
   file: OpenFile,
   extent: Extent,
+  demand: () => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { offset, atMost } = extent;
   let capacity = Math.min(atMost, Math.max(extent.expected, SMALL_BYTES));
@@ -97,6 +105,7 @@ export async function readLarge(
       release();
     }
     // It grew while it was read: once more with its new size, then with all that is allowed.
+    demand();
     const { size } = file.info();
     capacity = size - offset > capacity ? Math.min(atMost, size - offset) : atMost;
   }

@@ -6,6 +6,7 @@
 
 import type { ObjectInfo } from "./backends/backend.ts";
 import type { FileContext, OperationOptions } from "./_context.ts";
+import { notThere } from "./_names.ts";
 import { checkName, exclusive, type Found, locateName, locked, type Target } from "./_change.ts";
 import { fileError } from "./_errors.ts";
 import { type Operation, rejectInput, run } from "./_operation.ts";
@@ -33,7 +34,10 @@ interface Names extends Found {
   readonly to: Target;
 }
 
-/** Renames a file, a link or a directory. */
+/**
+ * Renames a file, a link or a directory. From one file system to another, as two roots may lie on, nothing can
+ * be renamed: that is an `io-error`.
+ */
 export async function rename(
   context: FileContext,
   from: string,
@@ -44,6 +48,7 @@ export async function rename(
   const { overwrite = false } = options;
   const find = () => findNames(context, from, to);
   await run(context, "rename", from, options, async (operation) => {
+    noteDestination(operation, to);
     await locked(operation, find, async (names) => {
       operation.resource = names.from.path;
       operation.details = { to: names.to.path };
@@ -66,6 +71,15 @@ export async function rename(
   }, { changes: true });
 }
 
+/** Longest destination that an event repeats as the client wrote it, in UTF-16 code units. */
+const MAX_TEXT_LENGTH = 1024;
+
+/** Says in the event where to, in the client's words until the canonical path is known. */
+export function noteDestination(operation: Operation, to: string): void {
+  const isLong = to.length > MAX_TEXT_LENGTH;
+  operation.details = { to: isLong ? `${to.slice(0, MAX_TEXT_LENGTH - 1)}…` : to };
+}
+
 function findNames(context: FileContext, fromInput: string, toInput: string): Names {
   const use = { change: true, replaces: true };
   const from = locateName(context, fromInput, use);
@@ -85,8 +99,10 @@ function findNames(context: FileContext, fromInput: string, toInput: string): Na
 /** Refuses a rename that the policy does not allow; what is renamed. */
 function checkNames(context: FileContext, { from, to }: Names, overwrite: boolean): ObjectInfo {
   const info = from.existing;
-  if (info === undefined) throw fileError("not-found", { reason: from.path });
+  if (info === undefined) throw notThere(from);
   checkName(from, info);
+  // Before it is said that there is something: nobody learns which `.env` exists.
+  if (info.type !== "directory") checkName(to, info);
   if (to.existing !== undefined) {
     if (!overwrite) throw fileError("already-exists", { reason: to.path });
     checkName(to, to.existing);
@@ -98,12 +114,9 @@ function checkNames(context: FileContext, { from, to }: Names, overwrite: boolea
     checkHolds(context, from);
     // What lies below would come to lie where nobody may put anything.
     checkHolds(context, to);
-  } else {
-    checkName(to, info);
-    if (from.root !== to.root && info.type === "file") {
-      to.root.policy.checkSize(info.size);
-      context.checkHardLinks(to.root, info, from.path);
-    }
+  } else if (from.root !== to.root && info.type === "file") {
+    to.root.policy.checkSize(info.size);
+    context.checkHardLinks(to.root, info, from.path);
   }
   return info;
 }
@@ -115,7 +128,17 @@ function checkHolds(context: FileContext, { root, path }: Target): void {
 
 /** Without an `await` since both were found. */
 function move({ from, to }: Names, overwrite: boolean): void {
-  from.parent.rename(from.name, to.parent, to.name, { overwrite });
+  try {
+    from.parent.rename(from.name, to.parent, to.name, { overwrite });
+  } catch (error) {
+    // Elsewhere it is how the kernel refuses to leave a root; here both names lie in one.
+    if ((error as { code?: unknown } | null)?.code !== "EXDEV") throw error;
+    throw fileError("io-error", {
+      message: "Nothing can be renamed from one file system to another",
+      reason: `${from.path} and ${to.path} lie on different file systems`,
+      error,
+    });
+  }
 }
 
 /** A directory that comes under the rules of another root must fit them with all that it holds. */

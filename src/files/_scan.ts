@@ -9,6 +9,7 @@ import type { FileRoot } from "./_context.ts";
 import { locateExact } from "./_change.ts";
 import { join } from "./_root_paths.ts";
 import type { Operation } from "./_operation.ts";
+import { Turns } from "./_turns.ts";
 
 /** A directory with what was in it. */
 export interface ScannedDirectory {
@@ -44,8 +45,10 @@ export async function scan(
   const { context } = operation;
   const found: ScannedDirectory[] = [];
   const pending = [top];
+  const turns = new Turns(operation);
   let left = context.limits.maxEntries;
   for (let path = pending.pop(); path !== undefined; path = pending.pop()) {
+    if (turns.isOver(1)) await turns.wait();
     const directory = locateExact(context, path, { change: true });
     try {
       const root = context.rootOf(directory.root);
@@ -55,6 +58,10 @@ export async function scan(
       context.permissions.demand(directory.root.path, true);
       left -= entries.length;
       for (const entry of entries) {
+        if (turns.isOver(1)) {
+          await turns.wait();
+          context.permissions.demand(directory.root.path, true);
+        }
         const below = join(path, entry.name, context.platform);
         visit({ directory, root, entry, path: below });
         if (entry.type === "directory") pending.push(below);

@@ -13,6 +13,7 @@ import { fileError, fromSystemError } from "./_errors.ts";
 import { Operation, rejectInput, run } from "./_operation.ts";
 import { isAbsolute } from "./_root_paths.ts";
 import { relativeWithin } from "./resolve_within.ts";
+import { Turns } from "./_turns.ts";
 
 /** Options of `list()`. */
 export type ListOptions = OperationOptions;
@@ -171,6 +172,7 @@ class Walker {
   readonly #context: FileContext;
   readonly #input: string;
   readonly #types: ReadonlySet<string>;
+  readonly #turns: Turns;
   #left: number;
 
   constructor(operation: Operation, input: string, options: WalkOptions) {
@@ -178,6 +180,7 @@ class Walker {
     this.#operation = operation;
     this.#context = operation.context;
     this.#input = input;
+    this.#turns = new Turns(operation);
     this.#left = this.#context.limits.maxEntries;
     const types: string[] = [];
     if (includeFiles) types.push("file", "special");
@@ -195,6 +198,8 @@ class Walker {
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       // Also before it pauses: what closed until now waits for what is under way.
       this.#operation.check();
+      // Neither a permit nor a handle is held here.
+      if (this.#turns.isOver(1)) await this.#turns.wait();
       const next = level.entries.next();
       if (next.done === true) {
         levels.pop();
@@ -271,6 +276,6 @@ class Walker {
   }
 
   #signalReason(): unknown {
-    return this.#operation.options.signal?.reason;
+    return this.#operation.caller?.reason;
   }
 }

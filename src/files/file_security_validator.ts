@@ -245,7 +245,8 @@ export class FileSecurityValidator {
    * hexadecimal digits, which every operation refuses and no list shows. It stays there when the process is
    * killed or loses the permission to write; a recursive `remove()` of the directory takes it along.
    *
-   * Memory that is transferred or resized before the end is a `TypeError`.
+   * Memory that is transferred or resized before the end is a `TypeError`, and so is text with a lone
+   * surrogate, which UTF-8 cannot hold.
    *
    * @param path What the client wrote.
    * @param data The content; a stream is read to its end, within the limit.
@@ -286,7 +287,8 @@ export class FileSecurityValidator {
    * @param from What the client wrote.
    * @param to The new name; the rules for names and paths hold for it as well.
    * @param options Whether what is there is replaced.
-   * @throws {SecurityError} `already-exists`, `root-operation`; or if one is refused or not found.
+   * @throws {SecurityError} `already-exists`, `root-operation`; `io-error` between two file systems; or if
+   * one is refused or not found.
    */
   rename(from: string, to: string, options?: RenameOptions): Promise<void> {
     return start(rename, this.#context, from, to, options);

@@ -52,9 +52,18 @@ export interface ResourcePolicy {
    * reporter to be ready are bounded by this plus `maxConcurrentOperations`. @default {10_000}
    */
   readonly maxQueuedOperations?: number;
-  /** Most operations in a second; more are refused with `rate-limited`. @default {no limit} */
+  /**
+   * Operations in a second, on average; more are refused with `rate-limited`. After a pause as many as in
+   * a second may come at once, with others behind them at that rate: twice as many in that one second.
+   * @default {no limit}
+   */
   readonly maxOperationsPerSecond?: number;
-  /** Most bytes held in memory by running operations; more wait in order. @default {256 * MiB} */
+  /**
+   * Most bytes held in memory by running operations; more wait in order, and what needs more alone is
+   * refused with `file-too-large`. Not counted is what a call reads of up to 64 KiB or writes of text up to
+   * 16,384 UTF-16 code units, in one go each, and what is the caller's own: buffers, strings, the chunks of
+   * its streams, results. @default {256 * MiB}
+   */
   readonly maxBytesInFlight?: number;
   /** Most entries that `list` returns or `walk` visits. @default {100_000} */
   readonly maxEntries?: number;

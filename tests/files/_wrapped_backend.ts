@@ -10,6 +10,8 @@ import type {
 
 /** What a test does at each step. */
 export interface Hooks {
+  /** Before a root is opened. */
+  readonly beforeOpenRoot?: () => void;
   /** Before anything is looked up. */
   readonly beforeLocate?: () => void;
   /** What is said of an object, instead of the truth. */
@@ -20,6 +22,8 @@ export interface Hooks {
   readonly aroundRead?: (into: Uint8Array, read: () => Promise<number>) => Promise<number>;
   /** Before every write. */
   readonly beforeWrite?: () => void;
+  /** Before every rename. */
+  readonly beforeRename?: () => void;
 }
 
 /** Counts what is open, so that a test sees what was forgotten. */
@@ -56,7 +60,10 @@ export function wrapBackend(
     };
     const wrapped: FileBackend = {
       protection: backend.protection,
-      openRoot: (path) => backend.openRoot(path),
+      openRoot: (path) => {
+        hooks.beforeOpenRoot?.();
+        return backend.openRoot(path);
+      },
       locate: (...args) => wrap(() => backend.locate(...args)),
       locateAbsolute: (...args) => wrap(() => backend.locateAbsolute(...args)),
       close: () => backend.close(),
@@ -80,8 +87,10 @@ function wrapLocated(located: Located, hooks: Hooks, handles: OpenHandles): Loca
       return file;
     },
     // A backend renames between its own directories only.
-    rename: (name, target, targetName) =>
-      located.rename(name, originals.get(target) ?? target, targetName),
+    rename: (name, target, targetName, options) => {
+      hooks.beforeRename?.();
+      located.rename(name, originals.get(target) ?? target, targetName, options);
+    },
     close() {
       located.close();
       ended();

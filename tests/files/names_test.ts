@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { SecurityError } from "@bartizan/security";
+import { openBestEffort } from "../../src/files/backends/best_effort.ts";
 import { outsideOf, snapshot } from "./_tree.ts";
-import { codeOf, namesIn, testEach } from "./_each_backend.ts";
+import { codeOf, namesIn, Recorder, testEach } from "./_each_backend.ts";
+import { wrapBackend } from "./_wrapped_backend.ts";
 
 const text = (path: string): string => Deno.readTextFileSync(path);
 const modeOf = (path: string): number => (Deno.lstatSync(path).mode ?? 0) & 0o777;
@@ -243,4 +246,20 @@ testEach("copies in a circle do not wait for each other", ["a", "b"], async (t) 
   );
   for (const name of ["a", "b"]) assertMatch(text(`${t.tree.root}/${name}`), /^inside [ab]$/);
   assertEquals(namesIn(t.tree.root), ["a", "b"]);
+});
+
+testEach("rename() says that it cannot move to another file system", ["f", "d/"], async (t) => {
+  // What rename(2) says then, and not that the path leads outside.
+  const beforeRename = () => {
+    throw Object.assign(new Error("Invalid cross-device link"), { code: "EXDEV" });
+  };
+  const audit = new Recorder();
+  const backend = wrapBackend(openBestEffort, { beforeRename });
+  const files = await t.open({ backend, audit });
+  for (const name of ["f", "d"]) {
+    const error = await assertRejects(() => files.rename(name, "g"), SecurityError);
+    assertEquals(error.code, "io-error");
+    assertEquals(error.message, "Nothing can be renamed from one file system to another");
+  }
+  assertEquals(audit.events.map(({ outcome }) => outcome), ["error", "error"]);
 });

@@ -12,6 +12,7 @@ import { makeLimits } from "../../src/files/_limits.ts";
 import { RECORD_GRACE_MS } from "../../src/files/_records.ts";
 import { openBestEffort } from "../../src/files/backends/best_effort.ts";
 import { FileSecurityValidator } from "../../src/files/file_security_validator.ts";
+import { availableBackends } from "./_backends.ts";
 import { codeOf, namesIn, Recorder, streamOf, testEach } from "./_each_backend.ts";
 import { makeTree } from "./_tree.ts";
 import { OpenHandles, wrapBackend } from "./_wrapped_backend.ts";
@@ -51,7 +52,7 @@ const told = ({ kind, outcome, code }: AuditEventInput) => [kind, outcome, code]
 
 testEach("close() does not keep out of the log what was done", ["d/"], async (t) => {
   const { root } = t.tree;
-  for (let index = 0; index < 300; index++) Deno.writeTextFileSync(`${root}/d/${index}`, "");
+  for (let index = 0; index < 2000; index++) Deno.writeTextFileSync(`${root}/d/${index}`, "");
   Deno.writeFileSync(`${root}/big`, new Uint8Array(100_000));
   const works: Record<
     string,
@@ -70,7 +71,7 @@ testEach("close() does not keep out of the log what was done", ["d/"], async (t)
     },
     "file.remove": async (files) => {
       const work = codeOf(files.remove("d", { recursive: true }));
-      while (namesIn(`${root}/d`).length === 300) await turn();
+      while (namesIn(`${root}/d`).length === 2000) await turn();
       return { work };
     },
   };
@@ -428,3 +429,183 @@ testEach("the principal is read once, before anything is done, and clipped", [],
   }
   assertEquals(namesIn(t.tree.root), ["f"]);
 });
+
+Deno.test("open() reads its options once, when it is called", async () => {
+  using tree = makeTree(["f"]);
+  const audit = new Recorder();
+  const read: string[] = [];
+  const given = { roots: [tree.root], policy: {}, resources: {}, audit, backend: openBestEffort };
+  const options = new Proxy({ ...given, protection: "best-effort" as const }, {
+    get(target, name) {
+      // Whoever asks again is told that there is no policy and no reporter.
+      if (read.includes(String(name))) return undefined;
+      read.push(String(name));
+      return Reflect.get(target, name);
+    },
+  });
+  const opening = FileSecurityValidator.open(options);
+  const changed = { roots: [tree.root], audit: audit as AuditReporter | undefined };
+  const other = FileSecurityValidator.open(changed as { roots: string[] });
+  changed.audit = undefined;
+  for (const files of [await opening, await other]) {
+    await files.validate("f");
+    await files.close();
+  }
+  assertEquals(audit.events.map(({ kind }) => kind), ["file.validate", "file.validate"]);
+});
+
+// --- What an event says of a destination
+
+testEach("the event of a refused rename or copy names the destination", ["f", "d/"], async (t) => {
+  const audit = new Recorder();
+  const files = await t.open({ audit, policy: { forbiddenPaths: ["d"] } });
+  const outside = "../../etc/cron.d/evil";
+  for (const to of [outside, "d/secret", `d/${"x".repeat(5000)}`]) {
+    for (const work of [files.rename("f", to), files.copy("f", to)]) await codeOf(work);
+  }
+  assertEquals(
+    audit.events.map(({ details }) => details?.to),
+    [outside, "d/secret", `d/${"x".repeat(1021)}…`].flatMap((to) => [to, to]),
+  );
+  audit.events.length = 0;
+  await files.copy("f", "g");
+  await files.rename("g", "h");
+  assertEquals(audit.events.map(({ details }) => details?.to), [
+    `${t.tree.root}/g`,
+    `${t.tree.root}/h`,
+  ]);
+});
+
+testEach("the event of a recursive mkdir() says what was made", ["d/"], async (t) => {
+  const audit = new Recorder();
+  const files = await t.open({ audit });
+  const { root } = t.tree;
+  const long = `d/q/r/${"x".repeat(300)}`;
+  assertEquals(await codeOf(files.mkdir(long, { recursive: true })), "name-too-long");
+  await files.mkdir("d/q/s/t", { recursive: true });
+  await files.mkdir("d/q/s/t", { recursive: true });
+  assertEquals(audit.events.map(({ outcome, details }) => [outcome, details]), [
+    ["failure", { made: `${root}/d/q/r`, levels: 2 }],
+    ["success", { made: `${root}/d/q/s/t`, levels: 2 }],
+    ["success", undefined],
+  ]);
+});
+
+// --- Turns of the event loop
+
+const MANY = 2500;
+const many = Array.from({ length: MANY }, (_, index) => `t/${index}/`);
+
+for (const { protection, backend } of await availableBackends()) {
+  Deno.test(`${protection}: what goes through many small directories gives timers their turn`, async () => {
+    using tree = makeTree(many);
+    const inner = `${tree.root}/inner`;
+    Deno.mkdirSync(inner);
+    let sinceTurn = 0;
+    let most = 0;
+    await using files = await FileSecurityValidator.open({
+      roots: [tree.root, inner],
+      backend: wrapBackend(backend, { beforeLocate: () => most = Math.max(most, ++sinceTurn) }),
+    });
+    const works: Record<string, () => Promise<unknown>> = {
+      walk: () => Array.fromAsync(files.walk("t", { includeDirectories: false })),
+      rename: () => files.rename("t", "inner/t"),
+      remove: () => files.remove("inner/t", { recursive: true }),
+    };
+    for (const [name, work] of Object.entries(works)) {
+      [most, sinceTurn] = [0, 0];
+      const ticking = setInterval(() => sinceTurn = 0, 0);
+      await work();
+      clearInterval(ticking);
+      assert(most < MANY / 2, `${name}: ${most}`);
+    }
+  });
+}
+
+testEach("a timer can abort what looks at the names of one directory", [], async (t) => {
+  const { root } = t.tree;
+  Deno.mkdirSync(`${root}/d`);
+  for (let index = 0; index < MANY; index++) Deno.writeTextFileSync(`${root}/d/${index}`, "");
+  Deno.mkdirSync(`${root}/inner`);
+  const files = await t.open({ roots: [root, `${root}/inner`] });
+  const reason = new Error("enough");
+  const works: ((options: OperationOptions) => Promise<unknown>)[] = [
+    (options) => files.rename("d", "inner/d", options),
+    (options) => files.remove("d", { ...options, recursive: true }),
+    (options) => Array.fromAsync(files.walk("d", options)),
+  ];
+  for (const work of works) {
+    const controller = new AbortController();
+    const working = work({ signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 0);
+    assertStrictEquals(await working.catch((error) => error), reason);
+    assertEquals(namesIn(`${root}/d`).length, MANY);
+  }
+});
+
+// --- Permissions that are revoked meanwhile
+
+/** Revokes the permission to read while an operation waits; says the code, and what was asked afterwards. */
+const REVOKES = `
+import { FileSecurityValidator } from "@bartizan/security";
+import { openat2 } from "@bartizan/security/openat2";
+import fs from "node:fs";
+const [root, protection, kind] = Deno.args;
+let revoked = false;
+const calls = [];
+for (const [on, names] of [[Deno, ["statSync", "lstatSync", "readLinkSync"]], [fs, ["fstatSync"]]]) {
+  for (const name of names) {
+    const real = on[name];
+    on[name] = (...args) => {
+      if (revoked) calls.push(name);
+      return real(...args);
+    };
+  }
+}
+Deno.writeFileSync(root + "/big", new Uint8Array(3 << 20));
+const backend = protection === "kernel" ? { backend: openat2() } : {};
+const files = await FileSecurityValidator.open({ roots: [root], protection, ...backend, resources: { maxBytesInFlight: 4 << 20 } });
+const works = {
+  copy: () => files.copy("big", "copy"),
+  read: () => files.readFile("big"),
+};
+const big = Deno.openSync(root + "/big", { append: true });
+const reading = kind === "copy" ? files.readFile("big") : undefined;
+const work = works[kind]().then(() => "done", (error) => error.code);
+big.writeSync(new Uint8Array(100));
+for (const name of ["read", "write"]) Deno.permissions.revokeSync({ name });
+revoked = true;
+await reading?.catch(() => {});
+console.log(JSON.stringify([files.protection, await work, calls]));
+`;
+
+const UNDER = [
+  ["kernel", ["--allow-read", "--allow-write", "--allow-ffi"], Deno.build.os !== "linux"],
+  ["fd-verified", ["--allow-all"], Deno.build.os !== "linux"],
+  ["best-effort", ["--allow-read", "--allow-write"], false],
+] as const;
+
+for (const [protection, flags, ignore] of UNDER) {
+  if (ignore) console.log(`skipped: a revoked permission with ${protection} (it is for Linux)`);
+  Deno.test({
+    name: `${protection}: a read or copy whose permission is revoked asks for nothing`,
+    ignore,
+    fn: async () => {
+      using tree = makeTree([]);
+      await Deno.writeTextFile(`${tree.work}/revokes.ts`, REVOKES);
+      for (const kind of ["copy", "read"]) {
+        const { stdout, stderr } = await new Deno.Command("deno", {
+          args: [
+            ...["run", "-q", "--no-check", "--no-prompt"],
+            `--config=${new URL("../../deno.json", import.meta.url).pathname}`,
+            ...flags,
+            ...[`${tree.work}/revokes.ts`, tree.root, protection, kind],
+          ],
+        }).output();
+        assertEquals(new TextDecoder().decode(stderr), "");
+        const told = JSON.parse(new TextDecoder().decode(stdout));
+        assertEquals(told, [protection, "permission-missing", []], kind);
+      }
+    },
+  });
+}

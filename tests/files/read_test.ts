@@ -6,6 +6,7 @@ import {
   fail,
 } from "@std/assert";
 import { FileSecurityValidator, MiB, SecurityError } from "@bartizan/security";
+import { openBestEffort } from "../../src/files/backends/best_effort.ts";
 import { availableBackends } from "./_backends.ts";
 import { makeTree, type Tree } from "./_tree.ts";
 import { type Hooks, OpenHandles, wrapBackend } from "./_wrapped_backend.ts";
@@ -492,4 +493,41 @@ Deno.test("readInto() measures a buffer itself, whatever a subclass says of its 
   } finally {
     await Deno.remove(root, { recursive: true });
   }
+});
+
+Deno.test("readInto() does not take a buffer that shrank while it waited for the end of the file", async () => {
+  using tree = makeTree(["size big 5000000", "size f 1000", "size large 100000"]);
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    resources: { maxConcurrentOperations: 1 },
+  });
+  for (const [name, size] of [["f", 1000], ["large", 100_000]] as const) {
+    for (const to of [0, 10, size - 1]) {
+      const first = files.readFile("big");
+      const buffer = new ArrayBuffer(size, { maxByteLength: size });
+      const reads = [
+        files.readInto(name, new Uint8Array(buffer), { length: size }),
+        files.readInto(name, new Uint8Array(buffer, 5), { bufferOffset: 1 }),
+      ];
+      buffer.resize(to);
+      await Promise.all(reads.map((read) => assertRejects(() => read, TypeError)));
+      await first;
+    }
+  }
+});
+
+Deno.test("readInto() does not count bytes into a buffer that shrank with the last read", async () => {
+  using tree = makeTree(["size f 100000"]);
+  const buffer = new ArrayBuffer(100_000, { maxByteLength: 100_000 });
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    backend: wrapBackend(openBestEffort, {
+      aroundRead: async (_into, read) => {
+        const bytes = await read();
+        buffer.resize(10);
+        return bytes;
+      },
+    }),
+  });
+  await assertRejects(() => files.readInto("f", new Uint8Array(buffer)), TypeError);
 });

@@ -2,8 +2,10 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { FileSecurityValidator } from "@bartizan/security";
 import type { BackendFactory } from "../../src/files/backends/backend.ts";
 import { openBestEffort } from "../../src/files/backends/best_effort.ts";
+import { availableBackends } from "./_backends.ts";
 import { codeOf, Recorder, testEach } from "./_each_backend.ts";
 import { makeTree } from "./_tree.ts";
+import { wrapBackend } from "./_wrapped_backend.ts";
 
 // --- Roots that lie below
 
@@ -213,3 +215,37 @@ Deno.test("requiredPermissions() names the library where the backend does", asyn
     assertEquals(files.requiredPermissions().flags.at(-1), flag);
   }
 });
+
+// --- Directories that are exchanged meanwhile
+
+for (const { protection, backend } of await availableBackends()) {
+  Deno.test(`${protection}: subroot() opens the directory that was found, not another of its path`, async () => {
+    using tree = makeTree(["a/x/who", "b/x/who"]);
+    const { root } = tree;
+    const exchange = () => {
+      Deno.renameSync(`${root}/a`, `${root}/c`);
+      Deno.renameSync(`${root}/b`, `${root}/a`);
+      Deno.renameSync(`${root}/c`, `${root}/b`);
+    };
+    let attack: (() => void) | undefined;
+    await using files = await FileSecurityValidator.open({
+      roots: [root],
+      backend: wrapBackend(backend, { beforeOpenRoot: () => attack?.() }),
+    });
+    await using tenant = await files.subroot("a");
+    attack = exchange;
+    // The tenant's own directory is `b` by now; by the path, `a/x` is somebody else's.
+    assertEquals(await codeOf(tenant.subroot("x")), "not-found");
+    exchange();
+    attack = () => {
+      Deno.renameSync(root, `${root}.away`);
+      Deno.mkdirSync(`${root}/a/x`, { recursive: true });
+    };
+    assertEquals(await codeOf(files.subroot("a/x")), "not-found");
+    attack = undefined;
+    Deno.removeSync(root, { recursive: true });
+    Deno.renameSync(`${root}.away`, root);
+    await using inner = await tenant.subroot("x");
+    assertEquals(await inner.readTextFile("who"), "inside a/x/who");
+  });
+}

@@ -353,3 +353,63 @@ for (const flags of [["--allow-all"], ["--allow-read", "--allow-write"]]) {
     },
   });
 }
+
+// --- Text
+
+testEach("writeFile() refuses text that is no UTF-8", [], async (t) => {
+  const files = await t.open();
+  for (const text of ["\ud800", "x\udc00", `${"x".repeat(200_000)}\ud83d`]) {
+    for (const options of [{}, { append: true }, { atomic: false }]) {
+      await assertRejects(() => files.writeFile("f", text, options), TypeError);
+    }
+  }
+  assertEquals(namesIn(t.tree.root), []);
+});
+
+testEach("writeFile() writes long text as it is, piece by piece", [], async (t) => {
+  const texts = ["", "ä".repeat(17_000), "a" + "😀".repeat(700_000), "€x".repeat(600_000)];
+  for (const maxBytesInFlight of [1, 70_001, 16 * MiB]) {
+    const files = await t.open({ resources: { maxBytesInFlight } });
+    for (const text of maxBytesInFlight === 1 ? texts.slice(0, 2) : texts) {
+      for (const options of [{}, { atomic: false }]) {
+        await files.writeFile("f", text, options);
+        assert(Deno.readTextFileSync(`${t.tree.root}/f`) === text);
+      }
+      const { length } = new TextEncoder().encode(text);
+      await files.writeFile("f", text, { maxBytes: length });
+      if (length === 0) continue;
+      const refused = files.writeFile("f", text, { maxBytes: length - 1, atomic: false });
+      assertEquals(await codeOf(refused), "file-too-large");
+      // Nothing was cut off for what is too large.
+      assertEquals(sizeOf(`${t.tree.root}/f`), length);
+    }
+  }
+});
+
+Deno.test("text that is written counts as bytes in flight", async () => {
+  using tree = makeTree(["f", "size big 200000"]);
+  const held = Promise.withResolvers<void>();
+  let writes = 0;
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    resources: { maxBytesInFlight: 200_000 },
+    backend: wrapBackend(openBestEffort, {
+      aroundRead: async (_into, read) => {
+        await held.promise;
+        return await read();
+      },
+      beforeWrite: () => writes++,
+    }),
+  });
+  const reading = files.readFile("big");
+  const writing = files.writeFile("f", "ä".repeat(100_000), { atomic: false });
+  await turn();
+  await turn();
+  assertEquals(writes, 0);
+  held.resolve();
+  assertEquals((await reading).byteLength, 200_000);
+  await writing;
+  assertEquals(sizeOf(`${tree.root}/f`), 200_000);
+  // All of it was given back.
+  assertEquals((await files.readFile("big")).byteLength, 200_000);
+});

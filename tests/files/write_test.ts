@@ -391,7 +391,7 @@ testEach("each change makes one event that names canonical paths", ["f", "l => f
       ["file.write", "success", `${root}/f`, { bytes: 1 }],
       ["file.copy", "success", `${root}/f`, { to: `${root}/g`, bytes: 4 }],
       ["file.rename", "success", `${root}/g`, { to: `${root}/h` }],
-      ["file.mkdir", "success", `${root}/d/e`, undefined],
+      ["file.mkdir", "success", `${root}/d/e`, { made: `${root}/d/e`, levels: 2 }],
       ["file.remove", "success", `${root}/d`, undefined],
       ["file.write", "denied", "../x", undefined],
     ],

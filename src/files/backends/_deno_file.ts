@@ -68,10 +68,11 @@ export class DenoFile implements OpenFile {
     this.#file.truncateSync(size);
   }
 
-  chmod(_mode: number): void {
-    // Deno changes permission bits by path alone, and a path may lead elsewhere by now.
-    throw fileError("io-error", { reason: "this runtime cannot change the mode of an open file" });
-  }
+  /**
+   * Does nothing: Deno changes permission bits by path alone, and a path may lead elsewhere by now. The file keeps
+   * the bits that it was created with, which are none that the one it replaces had not.
+   */
+  chmod(_mode: number): void {}
 
   sync(): Promise<void> {
     return this.#inTurn(() => this.#file.sync());

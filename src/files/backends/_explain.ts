@@ -32,8 +32,20 @@ export interface LinkReader {
 export function linkReader(separator: "/" | "\\"): LinkReader {
   return {
     separator,
-    readLink: (path) => Deno.lstatSync(path).isSymlink ? Deno.readLinkSync(path) : undefined,
+    readLink: (path) => {
+      if (!Deno.lstatSync(path).isSymlink) return undefined;
+      try {
+        return Deno.readLinkSync(path);
+      } catch (error) {
+        throw error instanceof Deno.errors.InvalidData ? notText(path, error) : error;
+      }
+    },
   };
+}
+
+/** Of a name that is no text nothing says that it lies in a root, nor may it be told what lies there. */
+export function notText(path: string, error?: unknown): Error {
+  return fileError("path-outside-root", { error, reason: `${path} leads to what is not UTF-8` });
 }
 
 /** A path for a string to which a separator and a name can be added: without one at its end. */

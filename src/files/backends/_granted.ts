@@ -32,4 +32,15 @@ export class Granted {
   demand(name: Access, path: string): void {
     if (!this.has(name, path)) throw missingPermission(name, path);
   }
+
+  /**
+   * The same for a path that is renamed: neither it nor anything below may be denied. Deno asks about the path
+   * alone, and what is denied would be so no longer under its new name.
+   */
+  demandWhole(name: Access, path: string): void {
+    const kind = this.#kinds[name];
+    if (kind.state === "granted" && !kind.partial) return;
+    const { state, partial } = Deno.permissions.querySync({ name, path });
+    if (state !== "granted" || partial) throw missingPermission(name, path);
+  }
 }

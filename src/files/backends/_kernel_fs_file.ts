@@ -143,6 +143,8 @@ export class KernelFsFile implements Deno.FsFile {
   }
 
   truncateSync(len = 0): void {
+    // As a BigInt of 64 bits, 2 ** 64 would be 0.
+    if (!Number.isSafeInteger(len) || len < 0) throw new TypeError(`Cannot truncate to ${len}`);
     const { libc, number } = this.#handle;
     libc.retry("ftruncate", () => libc.symbols.ftruncate(number, BigInt(len)));
   }
@@ -152,14 +154,20 @@ export class KernelFsFile implements Deno.FsFile {
   }
 
   seekSync(offset: number | bigint, whence: Deno.SeekMode): number {
-    const current = this.#handle.number >= 0 && whence === Deno.SeekMode.End ? this.#size() : 0;
-    const base = whence === Deno.SeekMode.Current ? this.#position : current;
-    const position = base + Number(offset);
+    const position = this.#base(whence) + Number(offset);
     if (!Number.isSafeInteger(position) || position < 0) {
       throw new TypeError(`Cannot seek to ${position}`);
     }
     this.#position = position;
     return position;
+  }
+
+  #base(whence: Deno.SeekMode): number {
+    void this.#handle.number; // Throws once it is closed.
+    if (whence === Deno.SeekMode.Start) return 0;
+    if (whence === Deno.SeekMode.Current) return this.#position;
+    if (whence === Deno.SeekMode.End) return this.#size();
+    throw new TypeError(`Invalid seek mode: ${whence}`);
   }
 
   stat(): Promise<Deno.FileInfo> {
@@ -257,7 +265,9 @@ export class KernelFsFile implements Deno.FsFile {
 /** Seconds and nanoseconds of a time, which is in seconds when it is a number. */
 function timespec(time: number | Date): readonly [bigint, bigint] {
   const ms = time instanceof Date ? time.getTime() : time * 1000;
-  if (!Number.isFinite(ms)) throw new TypeError("A time must be a date or a number of seconds");
   const seconds = Math.floor(ms / 1000);
+  if (!Number.isSafeInteger(seconds)) {
+    throw new TypeError("A time must be a date or a number of seconds");
+  }
   return [BigInt(seconds), BigInt(Math.floor((ms - seconds * 1000) * 1e6))];
 }

@@ -56,6 +56,8 @@ const SMALL_BYTES = 64 * 1024;
 /** Up to here a directory is listed on the thread, in bytes of the kernel's answer. */
 const LIST_BYTES = 64 * 1024;
 const MAX_SYNC_LISTS = 3;
+/** One for all: nothing else runs between the kernel's answer and the taking of it. */
+const listRoom = new Uint8Array(LIST_BYTES);
 
 const ENTRY_TYPES: ReadonlyMap<number, ObjectType> = new Map([
   [4, "directory"],
@@ -116,6 +118,15 @@ export class KernelRoot implements BackendRoot {
     if (this.#write.partial) requirePermission("write", path);
   }
 
+  /**
+   * The same for both names of what is renamed, with all that lies below: under another name nothing would be
+   * denied any more. FFI asks nobody, and even Deno's own rename looks at the two names alone.
+   */
+  requireRenamable(path: string): void {
+    if (this.#read.partial) requirePermission("read", path, true);
+    if (this.#write.partial) requirePermission("write", path, true);
+  }
+
   /** Refuses when the directory is not any more where it was when it became a root. */
   requireUnmoved(): void {
     const { libc, number } = this.handle;
@@ -130,9 +141,10 @@ export class KernelRoot implements BackendRoot {
   }
 }
 
-/** Refuses what Deno does not grant; never prompts. */
-export function requirePermission(name: "read" | "write", path: string): void {
-  if (Deno.permissions.querySync({ name, path }).state === "granted") return;
+/** Refuses what Deno does not grant, with `whole` also when something below is denied; never prompts. */
+export function requirePermission(name: "read" | "write", path: string, whole = false): void {
+  const { state, partial } = Deno.permissions.querySync({ name, path });
+  if (state === "granted" && !(whole && partial)) return;
   throw missingPermission(name, path);
 }
 
@@ -187,9 +199,19 @@ export class KernelLocated implements Located {
     if (write) this.root.requireWritable(this.path);
     // Deno follows links of /proc only for a process that may do everything.
     if (missingForFdVerified().length === 0) {
-      return await this.#handle.during((number) =>
-        Deno.open(`/proc/self/fd/${number}`, { read, write, append })
+      // Deno cannot open without waiting: this one is refused while another process has a lease on the file, and
+      // keeps it from getting one.
+      const first = new Handle(
+        libc,
+        libc.reopen(number, ACCESS[append ? "append" : write ? "write" : "read"]),
       );
+      try {
+        return await first.during((number) =>
+          Deno.open(`/proc/self/fd/${number}`, { read, write, append })
+        );
+      } finally {
+        first.close();
+      }
     }
     const mode = read && write ? O_RDWR : write ? O_WRONLY : 0;
     const how = openHow(COMMON | mode | (append ? O_APPEND : 0), 0);
@@ -202,17 +224,16 @@ export class KernelLocated implements Located {
     const entries: DirectoryEntry[] = [];
     let isLong = false;
     try {
-      const room = new Uint8Array(LIST_BYTES);
       for (let calls = 0; calls < MAX_SYNC_LISTS; calls++) {
         const length = libc.symbols.getdents(
           SYS_GETDENTS64,
           handle.number,
-          room,
-          BigInt(room.byteLength),
+          listRoom,
+          BigInt(LIST_BYTES),
         );
         libc.check("getdents64", length);
         if (length === 0) return entries;
-        this.#take(room, length, entries, maxEntries);
+        this.#take(listRoom, length, entries, maxEntries);
       }
       isLong = true;
       return this.#listRest(handle, entries, maxEntries);
@@ -284,10 +305,19 @@ export class KernelLocated implements Located {
     return infoOfStatx(libc.stat);
   }
 
+  #below(name: string): string {
+    return this.path === "/" ? `/${name}` : `${this.path}/${name}`;
+  }
+
   /** A name in the directory that is about to be changed. */
   #changing(name: string): string {
-    requireName(name, false);
-    this.root.requireWritable(this.path === "/" ? `/${name}` : `${this.path}/${name}`);
+    this.root.requireWritable(this.#below(requireName(name, false)));
+    return name;
+  }
+
+  /** A name in the directory that something is about to lose or to get. */
+  #renaming(name: string): string {
+    this.root.requireRenamable(this.#below(requireName(name, false)));
     return name;
   }
 
@@ -320,8 +350,8 @@ export class KernelLocated implements Located {
     if (!(target instanceof KernelLocated)) throw new TypeError("Cannot rename across backends");
     const { libc, number } = this.#handle;
     const to = target.#handle.number;
-    const from = this.#changing(name);
-    const as = target.#changing(targetName);
+    const from = this.#renaming(name);
+    const as = target.#renaming(targetName);
     const { overwrite = true } = options;
     if (!overwrite && libc.renameToNew(number, from, to, as)) return;
     libc.rename(number, from, to, as);

@@ -138,8 +138,8 @@ export class Libc {
   readonly #digits = new Uint8Array(12);
   readonly #empty = new Uint8Array(1);
   readonly #errno = new Int32Array(1);
-  // A name that begins with U+FEFF is another name than the one without it.
-  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  // A name that begins with U+FEFF is another name than the one without it, and U+FFFD another than what is no text.
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
   /** /proc/self/fd, so that a handle is one name to look up instead of four. */
   #handles = -1;
   #users = 1;
@@ -160,15 +160,16 @@ export class Libc {
     if (this.#handles >= 0) return true;
     const how = openHow(O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
     const handles = this.open(AT_FDCWD, "/proc/self/fd", how);
-    const root = this.open(AT_FDCWD, "/", how);
     this.#handles = handles;
+    let root = -1;
     let isProc = false;
     try {
+      root = this.open(AT_FDCWD, "/", how);
       this.check("fstatfs", this.symbols.fstatfs(handles, this.stat));
       isProc = this.stat.getUint32(0, true) === PROC_SUPER_MAGIC &&
         this.readName(root) === 1 && this.name[0] === 0x2f;
     } finally {
-      this.symbols.close(root);
+      if (root >= 0) this.symbols.close(root);
       if (!isProc) {
         this.symbols.close(handles);
         this.#handles = -1;
@@ -260,13 +261,13 @@ export class Libc {
     return length;
   }
 
-  /** The target of a link that is open itself. */
-  readLink(number: number): string {
+  /** The target of a link that is open itself; `undefined` when it is no UTF-8. */
+  readLink(number: number): string | undefined {
     const room = new Uint8Array(PATH_MAX + 1);
     const length = this.symbols.readlinkat(number, this.#empty, room, NAME_BYTES);
     this.check("readlink", length);
     if (length >= room.byteLength) throw new ErrnoError("readlink", "ENAMETOOLONG");
-    return this.#decoder.decode(room.subarray(0, length));
+    return this.#text(room, length);
   }
 
   /** Whether the name may be one that the kernel marked as " (deleted)": it ends in a parenthesis. */
@@ -274,9 +275,17 @@ export class Libc {
     return this.name[length - 1] === 0x29;
   }
 
-  /** The bytes of `name` as text; bytes that are no UTF-8 become U+FFFD. */
-  nameText(length: number): string {
-    return this.#decoder.decode(this.name.subarray(0, length));
+  /** The bytes of `name` as text; `undefined` when they are no UTF-8. */
+  nameText(length: number): string | undefined {
+    return this.#text(this.name, length);
+  }
+
+  #text(bytes: Uint8Array<ArrayBuffer>, length: number): string | undefined {
+    try {
+      return this.#decoder.decode(bytes.subarray(0, length));
+    } catch {
+      return undefined;
+    }
   }
 
   /** Asks what an open object is; the answer is in `stat`. */

@@ -80,10 +80,16 @@ export class PathRoot implements BackendRoot {
   close(): void {}
 }
 
+/**
+ * Open directories in which a file was created. They go along when this process renames them, so that no client
+ * leaves a temporary file by that, which nobody sees, and for which the directory cannot be removed.
+ */
+const makers = new Set<PathLocated>();
+
 /** An object that was found, remembered by its path and its number. */
 export class PathLocated implements Located {
-  readonly root: BackendRoot;
-  readonly path: string;
+  #root: BackendRoot;
+  #path: string;
   readonly #info: ObjectInfo;
   readonly #place: Place;
   readonly #roots: RootSet;
@@ -93,9 +99,17 @@ export class PathLocated implements Located {
   constructor(place: Place, roots: RootSet, root: BackendRoot, path: string, info: ObjectInfo) {
     this.#place = place;
     this.#roots = roots;
-    this.root = root;
-    this.path = path;
+    this.#root = root;
+    this.#path = path;
     this.#info = info;
+  }
+
+  get root(): BackendRoot {
+    return this.#root;
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   /**
@@ -175,6 +189,7 @@ export class PathLocated implements Located {
     const append = access === "append";
     if (fs === undefined) {
       const write = access === "write";
+      // Waits, and the process with it, for as long as another one holds a lease on the file.
       return new DenoFile(Deno.openSync(path, { read: access === "read", write, append }), append);
     }
     const { O_RDONLY, O_WRONLY, O_APPEND } = fs.constants;
@@ -191,12 +206,15 @@ export class PathLocated implements Located {
   ): Promise<Deno.FsFile> {
     const { read, write, append } = options;
     if (write || append) this.#place.granted.demand("write", this.root.path);
-    // Held until the end, so that its number cannot be given to another file in between.
-    const verified = this.openFile(read ? "read" : append ? "append" : "write");
+    // Held until the end, so that its number cannot be given to another file in between, and nobody gets a lease
+    // that the next call would have to wait for.
+    const verified = this.openFile(append ? "append" : write ? "write" : "read");
     try {
       // Off the thread: should a FIFO be swapped in here, this call waits and not the whole process.
       const file = await Deno.open(this.path, { read, write, append });
       try {
+        // Deno would ask the user for what was revoked meanwhile, even to say what it just opened.
+        this.#place.granted.demand("read", this.root.path);
         if (!isSameObject(infoOf(file.statSync()), verified.info())) {
           throw fileError("not-found", { reason: `${this.path} was replaced while it was opened` });
         }
@@ -234,6 +252,7 @@ export class PathLocated implements Located {
     const { fs } = this.#place;
     const path = this.#name(name);
     this.#begin(true);
+    makers.add(this);
     let file: OpenFile;
     if (fs === undefined) {
       file = new DenoFile(Deno.openSync(path, { write: true, createNew: true, mode }), false);
@@ -277,11 +296,32 @@ export class PathLocated implements Located {
     if (!(target instanceof PathLocated)) throw new TypeError("Cannot rename across backends");
     const from = this.#name(name);
     const to = target.#name(targetName);
-    this.#act(true, () => target.#act(true, () => Deno.renameSync(from, to)));
+    const { granted } = this.#place;
+    for (const path of [from, to]) {
+      granted.demandWhole("read", path);
+      granted.demandWhole("write", path);
+    }
+    const work = () => {
+      Deno.renameSync(from, to);
+      for (const one of makers) one.#follow(from, to);
+    };
+    this.#act(true, () => target.#act(true, work));
+  }
+
+  /** Goes along with a directory that was renamed; it is verified before it is used again. */
+  #follow(from: string, to: string): void {
+    const { separator } = this.#place.reader;
+    if (this.#path !== from && !this.#path.startsWith(from + separator)) return;
+    const path = to + this.#path.slice(from.length);
+    const root = this.#roots.find(path);
+    if (root === undefined) return;
+    this.#path = path;
+    this.#root = root;
   }
 
   close(): void {
     this.#closed = true;
+    makers.delete(this);
   }
 }
 

@@ -87,7 +87,7 @@ export interface OpenFile {
   write(from: Uint8Array, offset: number): Promise<void>;
   /** Sets the size in bytes. */
   truncate(size: number): void;
-  /** Changes the permission bits. */
+  /** Changes the permission bits; those of a new file stay as they are where the runtime has no `node:fs`. */
   chmod(mode: number): void;
   /** Resolves when the data is on the disk. */
   sync(): Promise<void>;
@@ -167,6 +167,9 @@ export interface FileBackend {
   /**
    * Finds an object by an absolute path that begins with the spelling of no root but may lead into
    * one; throws `path-outside-root` when it does not, whether there is anything or not.
+   *
+   * To know where it leads it is looked up on the thread, outside of every root as well: an automounter or a
+   * network file system there that does not answer holds up the process.
    */
   locateAbsolute(roots: RootSet, path: string, options: LocateOptions): Located;
   /** Lets go of what it holds itself, such as a library; a second time does nothing. */

@@ -199,9 +199,15 @@ class FdLocated implements Located {
   async openFsFile(
     options: { read: boolean; write: boolean; append: boolean },
   ): Promise<Deno.FsFile> {
-    requireRegularFile(this.info);
     const { read, write, append } = options;
-    return Deno.openSync(this.#link, { read, write, append });
+    // Deno cannot open without waiting: this one is refused while another process has a lease on the file, and keeps
+    // it from getting one.
+    const first = this.openFile(append ? "append" : write ? "write" : "read");
+    try {
+      return Deno.openSync(this.#link, { read, write, append });
+    } finally {
+      first.close();
+    }
   }
 
   list(maxEntries: number): Promise<DirectoryEntry[]> {

@@ -12,7 +12,7 @@
  */
 
 import { fileError, fromSystemError } from "../_errors.ts";
-import { explain, explainAbsolute, type LinkReader } from "./_explain.ts";
+import { explain, explainAbsolute, type LinkReader, notText } from "./_explain.ts";
 import { Handle } from "./_handle.ts";
 import { KernelLocated, KernelRoot, requirePermission } from "./_kernel_located.ts";
 import { Libc } from "./_libc.ts";
@@ -159,7 +159,7 @@ class KernelBackend implements FileBackend {
     try {
       const length = libc.readName(number);
       const isExpected = path !== "" && this.#isBelow(from, length);
-      const name = isExpected ? from.below(path) : libc.nameText(length);
+      const name = isExpected ? from.below(path) : this.#nameText(length);
       if (libc.mayBeDeleted(length) && name.endsWith(DELETED) && !this.#isNamed(number, name)) {
         from.requireUnmoved();
         throw fileError("not-found", { reason: `${path} was removed while it was looked up` });
@@ -209,8 +209,15 @@ class KernelBackend implements FileBackend {
 
   /** The kernel's own name of an open object; `undefined` when it has none any more. */
   #nameOf(number: number): string | undefined {
-    const name = this.#libc.nameText(this.#libc.readName(number));
+    const name = this.#nameText(this.#libc.readName(number));
     return name.endsWith(DELETED) && !this.#isNamed(number, name) ? undefined : name;
+  }
+
+  /** The name that was just read. */
+  #nameText(length: number): string {
+    const name = this.#libc.nameText(length);
+    if (name === undefined) throw notText("the path");
+    return name;
   }
 
   /** Canonical path of something that exists, wherever it is. */
@@ -229,7 +236,10 @@ class KernelBackend implements FileBackend {
     const number = libc.open(AT_FDCWD, path, ITSELF);
     try {
       libc.statRaw(number);
-      return infoOfStatx(libc.stat).type === "symlink" ? libc.readLink(number) : undefined;
+      if (infoOfStatx(libc.stat).type !== "symlink") return undefined;
+      const target = libc.readLink(number);
+      if (target === undefined) throw notText(path);
+      return target;
     } finally {
       libc.symbols.close(number);
     }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { openBestEffort } from "../../../src/files/backends/best_effort.ts";
+import { FileSecurityValidator } from "../../../src/files/file_security_validator.ts";
 import { makeTree, SECRET, type Tree } from "../_tree.ts";
 import { codeOf, Opened } from "./_opened.ts";
 
@@ -117,3 +118,56 @@ Deno.test("createDirectory() tells that the directory was swapped in that moment
     put(real);
   }
 });
+
+Deno.test("a file that is replaced without node:fs is read by nobody who could not before", async () => {
+  using tree = makeTree(["f", "g"]);
+  await using files = await FileSecurityValidator.open({
+    roots: [tree.root],
+    backend: () => openBestEffort({ fs: null }),
+  });
+  for (const [mode, expected] of [[0o644, 0o600], [0o600, 0o600], [0o400, 0o400]] as const) {
+    Deno.chmodSync(`${tree.root}/f`, mode);
+    await files.writeFile("f", `${mode}`);
+    assertEquals(Deno.readTextFileSync(`${tree.root}/f`), `${mode}`);
+    const found = Deno.statSync(`${tree.root}/f`).mode;
+    if (found !== null) assertEquals([mode, found & 0o777], [mode, expected]);
+  }
+  Deno.chmodSync(`${tree.root}/f`, 0o644);
+  await files.copy("g", "f", { overwrite: true });
+  assertEquals(Deno.readTextFileSync(`${tree.root}/f`), "inside g");
+});
+
+for (const fs of [undefined, null]) {
+  const where = fs === null ? " without node:fs" : "";
+  const open = () => openBestEffort(fs === null ? { fs } : {});
+
+  Deno.test(`an upload leaves nothing when its directory is renamed meanwhile${where}`, async () => {
+    using tree = makeTree(["a/d/"]);
+    await using files = await FileSecurityValidator.open({ roots: [tree.root], backend: open });
+    for (const [from, to] of [["a/d", "a/e"], ["a", "b"]] as const) {
+      Deno.mkdirSync(`${tree.root}/a/d`, { recursive: true });
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writing = codeOf(() => files.writeFile("a/d/f", readable));
+      const writer = writable.getWriter();
+      // The second is taken when the first was written.
+      for (let chunk = 0; chunk < 2; chunk++) await writer.write(new Uint8Array(9));
+      await files.rename(from, to);
+      await writer.close();
+      assertEquals(await writing, "not-found");
+      await files.remove(from === "a" ? "b/d" : to);
+    }
+  });
+
+  Deno.test(`a directory that was renamed by another process holds nothing${where}`, async () => {
+    using tree = makeTree(["a/d/", "b/"]);
+    using opened = await Opened.at(open, tree.root);
+    const root = opened.locate("");
+    const located = opened.locate("a/d");
+    located.createFile("f", 0o600).close();
+    root.rename("a", root, "c");
+    assertEquals(located.lookup("f")?.type, "file");
+    Deno.renameSync(`${tree.root}/c`, `${tree.root}/e`);
+    assertEquals(await codeOf(() => located.removeFile("f")), "not-found");
+    located.close();
+  });
+}

@@ -12,6 +12,7 @@ if (why !== undefined) console.log(`ignored: kernel (${why})`);
 const kernel: Variant = { name: "kernel", open: openLibc, ignore: why !== undefined };
 /** With every permission, `openFsFile()` gives Deno's own class. */
 const kernelFile: Variant = { ...kernel, ignore: kernel.ignore || missing.length === 0 };
+const EVERY: readonly Variant[] = [...variants, kernel];
 if (missing.length === 0) console.log("ignored: files of FFI; another test has fewer permissions");
 
 function testEach(
@@ -220,7 +221,69 @@ Deno.test("a directory of best-effort asks before it acts by a permission that w
   assertEquals([...Deno.readDirSync(`${tree.root}/d`)].map(({ name }) => name), ["f"]);
 });
 
+Deno.test("open() of best-effort asks nobody about the file that it just opened", async () => {
+  using tree = makeTree(["f"]);
+  const told = await scoped(
+    [`--allow-read=${tree.root}`],
+    `
+    if (options.fs !== null) continue;
+    const path = ${literal(tree.root)};
+    const root = backend.openRoot(path);
+    const f = backend.locate(setOf(root), root, "f", { symlinks: "within-root" });
+    const open = Deno.open;
+    Deno.open = async (...args) => {
+      const file = await open(...args);
+      Deno.permissions.revokeSync({ name: "read", path });
+      return file;
+    };
+    // The flag is the word of this layer; of Deno's own refusal, which is a prompt elsewhere, nobody says it.
+    await note("open", () => f.openFsFile({ read: true, write: false, append: false }));`,
+  );
+  assertEquals(told.map(({ codes }) => codes), [{ open: NO_READ }]);
+});
+
 // --- Links
+
+const LINK_SYMBOLS = {
+  mkdir: { parameters: ["buffer", "u32"], result: "i32" },
+  symlink: { parameters: ["buffer", "buffer"], result: "i32" },
+} as const;
+
+/** A C string in which `?` stands for a byte that is no UTF-8. */
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`).map((byte) => byte === 0x3f ? 0xff : byte);
+}
+
+testEach(
+  EVERY,
+  "a link to a name that is no UTF-8 leads to no other name, and tells nothing",
+  ["d\ufffd/f"],
+  async (opened, { root, outside }) => {
+    const library = Deno.dlopen("libc.so.6", LINK_SYMBOLS);
+    try {
+      const { mkdir, symlink } = library.symbols;
+      for (const path of [`${root}/d?`, `${root}/d?/f`, `${outside}/d?`]) {
+        assertEquals(mkdir(bytesOf(path), 0o700), 0);
+      }
+      const links = { in: "d?", none: "n?", out: `${outside}/d?`, "out-none": `${outside}/n?` };
+      for (const [name, target] of Object.entries(links)) {
+        assertEquals(symlink(bytesOf(target), bytesOf(`${root}/${name}`)), 0);
+      }
+      for (const name of Object.keys(links)) {
+        for (const path of [name, `${name}/f`]) {
+          const code = await codeOf(() => opened.locate(path));
+          // Of what is not there, inside, both are true.
+          if (name === "none" && code === "not-found") continue;
+          assertEquals([path, code], [path, "path-outside-root"]);
+        }
+      }
+      // The control: what it would be taken for.
+      assertEquals(await codeOf(() => opened.locate("d\ufffd/f")), "done");
+    } finally {
+      library.close();
+    }
+  },
+);
 
 for (const restores of [false, true]) {
   const when = restores ? "is swapped only for one look" : "is swapped right after it was resolved";
@@ -288,7 +351,6 @@ const LIARS = [
   liarByProperties,
 ];
 
-const EVERY: readonly Variant[] = [...variants, kernel];
 /** One on the thread, one off it. */
 const SIZES = [8, 100_000];
 

@@ -203,6 +203,30 @@ test("list() goes on off the thread and stays bounded", ["d/"], async (opened, t
   located.close();
 });
 
+test("list() needs no memory of its own for each directory", ["d/f", "e/"], async (opened) => {
+  const libc = Libc.load(LIBRARY);
+  const { symbols } = libc;
+  const rooms = new Set<unknown>();
+  (libc as { symbols: Symbols }).symbols = {
+    ...symbols,
+    getdents: (call, number, room, length) => {
+      rooms.add(room);
+      return symbols.getdents(call, number, room, length);
+    },
+  };
+  try {
+    for (const [path, names] of [["d", "f"], ["e", ""], ["", "d e"]] as const) {
+      const located = opened.locate(path);
+      assertEquals((await located.list(9)).map(({ name }) => name).sort().join(" "), names);
+      located.close();
+    }
+  } finally {
+    (libc as { symbols: Symbols }).symbols = symbols;
+    libc.release();
+  }
+  assertEquals(rooms.size, 1);
+});
+
 test("read() and write() survive a buffer that is transferred meanwhile", ["f"], async (opened) => {
   const located = opened.locate("f");
   const file = located.openFile("write");
@@ -422,6 +446,23 @@ test(
   hasEveryPermission,
 );
 
+test("openFsFile() takes no size and no position that is none", ["f"], async (opened) => {
+  const located = opened.locate("f");
+  using file = await located.openFsFile({ read: true, write: true, append: false });
+  located.close();
+  for (const size of [-1, 1.5, NaN, Infinity, 2 ** 53, 2 ** 64, 2 ** 65 + 2 ** 13]) {
+    assertThrows(() => file.truncateSync(size), TypeError, `${size}`);
+    await assertRejects(() => file.truncate(size), TypeError);
+  }
+  for (const whence of [-1, 3, 7, 1.5]) {
+    assertThrows(() => file.seekSync(3, whence), TypeError, `${whence}`);
+    await assertRejects(() => file.seek(3, whence), TypeError);
+  }
+  assertThrows(() => file.utimeSync(2 ** 64, 0), TypeError);
+  assertEquals(file.seekSync(0, Deno.SeekMode.Current), 0);
+  assertEquals(file.statSync().size, "inside f".length);
+}, hasEveryPermission);
+
 test("openFsFile() gives Deno's own class where it can", ["f"], async (opened) => {
   const located = opened.locate("f");
   const file = await located.openFsFile({ read: true, write: false, append: false });
@@ -438,6 +479,36 @@ test("openFsFile() stops a stream with its reader", ["f"], async (opened) => {
   const write = await located.openFsFile({ read: false, write: true, append: false });
   await write.writable.abort();
   located.close();
+});
+
+Deno.test({
+  name: "openHandles() lets go of /proc when there is no descriptor left for the root",
+  ignore: reason !== undefined,
+  fn: () => {
+    const libc = Libc.load(LIBRARY);
+    const { symbols } = libc;
+    const [opened, closed]: [number[], number[]] = [[], []];
+    (libc as { symbols: Symbols }).symbols = {
+      ...symbols,
+      openat2: (call, directory, path, how, size) => {
+        // Of a descriptor that is none, as an error of the system.
+        if (opened.length > 0) return symbols.close(-1);
+        opened.push(symbols.openat2(call, directory, path, how, size));
+        return opened[0] ?? -1;
+      },
+      close: (number) => {
+        closed.push(number);
+        return symbols.close(number);
+      },
+    };
+    try {
+      assertThrows(() => libc.openHandles());
+    } finally {
+      (libc as { symbols: Symbols }).symbols = symbols;
+      libc.release();
+    }
+    assertEquals(closed, opened);
+  },
 });
 
 Deno.test({
