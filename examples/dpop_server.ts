@@ -37,9 +37,17 @@ export function guarded(
     const response = await handler(request, access);
     // Responses that were fetched, or redirect, do not let their headers be changed.
     const headers = new Headers(response.headers);
-    for (const [name, value] of access.headers) headers.append(name, value);
+    for (const [name, value] of access.headers) {
+      if (isList(name)) headers.append(name, value);
+      else headers.set(name, value);
+    }
     return new Response(response.body, { status: response.status, headers });
   };
+}
+
+/** Of the verifier's headers, the one that a handler may have added to; the others replace its own. */
+function isList(name: string): boolean {
+  return name === "access-control-expose-headers";
 }
 
 /** What Hono's handlers find in their context. */
@@ -55,7 +63,7 @@ export function dpop(guard: DpopVerifier): MiddlewareHandler<DpopEnv> {
     if (!access.ok) return access.response;
     c.set("access", access);
     await next();
-    for (const [name, value] of access.headers) c.header(name, value, { append: true });
+    for (const [name, value] of access.headers) c.header(name, value, { append: isList(name) });
     return undefined;
   };
 }

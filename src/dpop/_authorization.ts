@@ -37,13 +37,14 @@ export function readCredentials(
   if (header === null || header === "") return undefined;
   // The longest scheme and its spaces; nothing below looks at more than this.
   if (header.length > maxTokenBytes + 16) throw malformed();
-  const space = header.indexOf(" ");
+  const space = header.search(/\s/);
   const scheme = schemeOf(space < 0 ? header : header.slice(0, space));
   if (scheme === undefined) {
     if (FOLDED.test(header)) throw several();
     return undefined;
   }
   let from = space < 0 ? header.length : space;
+  // Spaces only (RFC 9110, section 11.4): any other white space stays, and is in no token.
   while (header[from] === " ") from++;
   const token = header.slice(from);
   // A comma is in no token: it is where two fields were joined, and either might be the one that counts.

@@ -29,7 +29,7 @@ export async function decideGrant(
       throw new DpopError("invalid_dpop_proof", "proof-missing", "The request has no DPoP proof");
     }
     const headers = successHeaders(undefined);
-    return { ok: true, tokenType: "Bearer", jkt: announced, headers };
+    return { ok: true, tokenType: "Bearer", announcedJkt: announced, headers };
   }
   const { opened, finish } = await openPendingProof(header, attempt, settings);
   const { jkt } = opened;

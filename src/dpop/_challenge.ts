@@ -39,6 +39,18 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
   temporarily_unavailable: "The request cannot be decided now",
 };
 
+/**
+ * Tells errors that may be an answer from those that somebody's function threw and that are none: of an
+ * answer, the code is written into a header.
+ *
+ * @param error What was thrown.
+ * @returns Whether it is a {@linkcode DpopError} with a code that is known.
+ */
+export function isAnswer(error: unknown): error is DpopError {
+  if (!(error instanceof DpopError)) return false;
+  return error.code === null || Object.hasOwn(DESCRIPTIONS, error.code);
+}
+
 /** Headers that scripts of other origins must be allowed to read (RFC 9449, section 7.1). */
 const EXPOSED = "DPoP-Nonce, WWW-Authenticate";
 
@@ -92,6 +104,8 @@ export function successHeaders(nonce: string | undefined): Headers {
   if (nonce === undefined) return headers;
   headers.set("dpop-nonce", nonce);
   headers.set("access-control-expose-headers", "DPoP-Nonce");
+  // A cache would give an old nonce to whoever asks next (RFC 9449, section 8.2).
+  headers.set("cache-control", "no-store");
   return headers;
 }
 
@@ -121,7 +135,8 @@ function challengesOf(error: DpopError, by: Challenger, used: TokenScheme | unde
       if (typeof scope === "string" && SCOPE.test(scope)) parameters.push(`scope="${scope}"`);
     }
     if (scheme === "DPoP") parameters.push(`algs="${by.algs}"`);
-    return parameters.length === 0 ? scheme : `${scheme} ${parameters.join(", ")}`;
+    // A Bearer challenge has at least one parameter (RFC 6750, section 3).
+    return `${scheme} ${parameters.length === 0 ? 'realm=""' : parameters.join(", ")}`;
   }).join(", ");
 }
 

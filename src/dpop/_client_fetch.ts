@@ -5,9 +5,9 @@
  */
 
 import { SecurityError } from "../errors.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { type AnswerLimits, answerWithin } from "./_answer_within.ts";
 import type { ClientNonces } from "./_client_nonces.ts";
-import { htuOf, isReplayable, locationOf, type Outgoing, redirected } from "./_client_request.ts";
+import { htuOf, isRedirect, isReplayable, type Outgoing, redirected } from "./_client_request.ts";
 import { challengesForNonce } from "./_www_authenticate.ts";
 
 /** Fetch, as a client needs it. */
@@ -24,6 +24,8 @@ export interface Sender {
   readonly nonces: ClientNonces;
   /** Whether tokens may be sent in the clear. */
   readonly dangerouslyAllowHttp: boolean;
+  /** How long the body of an error may take of which it is read whether a nonce is wanted. */
+  readonly errorTimeoutMs: number;
   /** Proves one request. */
   prove(request: Outgoing, htu: string, nonce: string | undefined): Promise<string>;
 }
@@ -52,21 +54,15 @@ export async function send(
 ): Promise<Response> {
   checkTransport(first.url, sender.dangerouslyAllowHttp);
   checkHeaders(first.headers, accessToken);
-  const { signal } = first;
-  const { nonces } = sender;
+  const signal = first.signal ?? undefined;
+  const { nonces, errorTimeoutMs } = sender;
   let request = first;
   let redirects = 0;
   let retried = false;
   let nonce = nonces.get(request.url.origin);
   while (true) {
     signal?.throwIfAborted();
-    const sent = request;
-    const answer = async () => {
-      const proof = await sender.prove(sent, htuOf(sent.url), nonce);
-      signal?.throwIfAborted();
-      return await dispatch(sent, proof, accessToken, sender);
-    };
-    const response = await answerWithin(answer, { signal });
+    const response = await sendOnce(request, nonce, accessToken, sender);
     const fresh = learn(response, request.url.origin, nonces);
     const next = follow(request, response, redirects);
     if (next !== undefined) {
@@ -79,15 +75,39 @@ export async function send(
     // The nonce that was refused is no reason to try again, and once is enough: a server that refuses what
     // it has just sent would keep the client busy for ever.
     const again = !retried && fresh !== undefined && fresh !== nonce && isReplayable(request);
-    if (!again || !(await asksForNonce(response, signal))) return response;
+    if (!again || !(await asksForNonce(response, { timeoutMs: errorTimeoutMs, signal }))) {
+      return response;
+    }
     retried = true;
     discard(response);
     nonce = fresh;
   }
 }
 
+async function sendOnce(
+  outgoing: Outgoing,
+  nonce: string | undefined,
+  accessToken: string | undefined,
+  sender: Sender,
+): Promise<Response> {
+  const signal = outgoing.signal ?? undefined;
+  let answer: Promise<Response> | undefined;
+  const ask = async () => {
+    const proof = await sender.prove(outgoing, htuOf(outgoing.url), nonce);
+    signal?.throwIfAborted();
+    return await dispatch(outgoing, proof, accessToken, sender);
+  };
+  try {
+    return await answerWithin(() => answer = ask(), { signal });
+  } catch (error) {
+    // What comes when nobody waits any more would hold its connection.
+    answer?.then(discard, () => {});
+    throw error;
+  }
+}
+
 function dispatch(
-  { url, method, headers, rest, once, body, signal }: Outgoing,
+  { url, method, headers, rest, request, body, signal }: Outgoing,
   proof: string,
   accessToken: string | undefined,
   { fetch }: Sender,
@@ -104,7 +124,7 @@ function dispatch(
     ...(body !== undefined && { body }),
     ...(signal !== undefined && { signal }),
   };
-  return fetch(once ?? url.href, init);
+  return fetch(request ?? url.href, init);
 }
 
 /** Tokens and proofs in the clear belong to whoever listens; loopback does not leave the machine. */
@@ -137,17 +157,13 @@ function learn(response: Response, origin: string, nonces: ClientNonces): string
 
 /** The request that a redirect leads to, or `undefined` where the response is to be returned. */
 function follow(request: Outgoing, response: Response, redirects: number): Outgoing | undefined {
-  if (request.redirect === "manual") return undefined;
-  if (response.type === "opaqueredirect") {
-    discard(response);
-    if (request.redirect === "error") throw networkError("there was a redirect");
-    // A browser does not say where it leads.
-    throw crossOrigin(request.url, "unknown");
-  }
-  const location = locationOf(response);
-  if (location === undefined) return undefined;
+  if (request.redirect === "manual" || !isRedirect(response)) return undefined;
   try {
     if (request.redirect === "error") throw networkError("there was a redirect");
+    // A browser does not say where it leads.
+    if (response.type === "opaqueredirect") throw crossOrigin(request.url, "unknown");
+    const location = response.headers.get("location");
+    if (location === null) return undefined;
     if (!URL.canParse(location, request.url)) throw networkError("a redirect leads to no URL");
     const url = new URL(location, request.url);
     if (url.origin !== request.url.origin) throw crossOrigin(request.url, url.origin);
@@ -178,7 +194,7 @@ function crossOrigin({ origin }: URL, to: string): SecurityError {
 
 async function asksForNonce(
   response: Response,
-  signal: AbortSignal | undefined,
+  limits: AnswerLimits,
 ): Promise<boolean> {
   if (response.status === 401) return challengesForNonce(response.headers.get("www-authenticate"));
   if (response.status !== 400 || response.body === null || response.bodyUsed) return false;
@@ -186,31 +202,40 @@ async function asksForNonce(
   if (Number(response.headers.get("content-length") ?? 0) > MAX_ERROR_BYTES) return false;
   // A copy is read, so that the caller can read the response that is returned.
   const copy = response.clone().body;
-  return copy !== null && isNonceError(await readSome(copy, signal));
+  if (copy === null) return false;
+  try {
+    return isNonceError(await answerWithin((signal) => readSome(copy, signal), limits));
+  } catch {
+    if (limits.signal?.aborted) {
+      discard(response);
+      throw limits.signal.reason;
+    }
+    // Too slow, or broken: whoever reads the response that is returned finds out.
+    return false;
+  }
 }
 
 /** At most so many bytes: whoever sends an endless error gets no memory for it. */
 async function readSome(
   body: ReadableStream<Uint8Array>,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const reader = body.getReader();
+  // Not awaited: a copy is cancelled when the other is, too.
+  const cancel = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", cancel);
   const bytes = new Uint8Array(MAX_ERROR_BYTES);
   let length = 0;
   try {
     while (true) {
-      const { done, value } = await answerWithin(() => reader.read(), { signal });
+      const { done, value } = await reader.read();
       if (done) return bytes.subarray(0, length);
       if (length + value.length > MAX_ERROR_BYTES) break;
       bytes.set(value, length);
       length += value.length;
     }
-  } catch {
-    // Whoever reads the response that is returned gets the same error.
-    signal?.throwIfAborted();
   } finally {
-    // Not awaited: a copy is cancelled when the other is, too.
-    reader.cancel().catch(() => {});
+    cancel();
   }
   return undefined;
 }

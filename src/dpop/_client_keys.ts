@@ -36,6 +36,8 @@ const MAX_TOKENS = 64;
 
 /** RFC 6750, section 2.1; anything else could end the header. */
 const TOKEN68 = /^[A-Za-z0-9._~+/-]+=*$/;
+/** Longest wait for a provider to keep a key; workerd drops what outlives its request, without a word. */
+const MAX_RETAIN_MS = 60_000;
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
 /** The keys of one client. */
@@ -43,10 +45,18 @@ export class ClientKeys {
   readonly #source: DpopSigner | DpopKeyProvider;
   readonly #headers = new WeakMap<DpopSigner, ReadySigner>();
   readonly #tokens = new Lru<string, TokenFacts>(MAX_TOKENS);
+  /** When the provider was asked to keep a key until an end, and has not answered yet. */
+  readonly #retaining = new Lru<string, number>(MAX_TOKENS);
+  readonly #now: () => number;
   #current: ReadySigner;
 
-  private constructor(source: DpopSigner | DpopKeyProvider, first: DpopSigner) {
+  private constructor(
+    source: DpopSigner | DpopKeyProvider,
+    first: DpopSigner,
+    now: () => number,
+  ) {
     this.#source = source;
+    this.#now = now;
     this.#current = this.#ready(first);
   }
 
@@ -54,11 +64,15 @@ export class ClientKeys {
    * Makes the first key ready.
    *
    * @param source The one key, or where keys come from.
+   * @param now The clock.
    * @returns The keys.
    * @throws {TypeError} If the key cannot sign proofs.
    */
-  static async from(source: DpopSigner | DpopKeyProvider): Promise<ClientKeys> {
-    return new ClientKeys(source, isProvider(source) ? await source.current() : source);
+  static async from(
+    source: DpopSigner | DpopKeyProvider,
+    now: () => number,
+  ): Promise<ClientKeys> {
+    return new ClientKeys(source, isProvider(source) ? await source.current() : source, now);
   }
 
   /** Thumbprint of the key that was current when a key was last asked for. */
@@ -76,7 +90,7 @@ export class ClientKeys {
   factsOf(token: string): TokenFacts {
     let facts = this.#tokens.get(token);
     if (facts === undefined) {
-      if (!TOKEN68.test(token)) {
+      if (typeof token !== "string" || !TOKEN68.test(token)) {
         throw new TypeError("Cannot prove a request as 'accessToken' must be a token of RFC 6750");
       }
       facts = readToken(token);
@@ -120,16 +134,29 @@ export class ClientKeys {
       });
     }
     const ready = this.#ready(signer);
-    const until = facts?.expiresAtSeconds;
-    if (facts !== undefined && until !== undefined && !facts.retained && provider.retain) {
-      try {
-        await provider.retain(wanted, until);
-        facts.retained = true;
-      } catch {
-        // The key is here now, which is all that this request needs; the next one asks again.
-      }
+    // Not awaited: the key is here, which is all that this request needs. A store that hangs must not stop it.
+    if (facts !== undefined && !facts.retained) {
+      this.#retain(provider, wanted, facts).catch(() => {
+        // The next request tries again.
+      });
     }
     return ready;
+  }
+
+  async #retain(provider: DpopKeyProvider, jkt: string, facts: TokenFacts): Promise<void> {
+    const until = facts.expiresAtSeconds;
+    if (until === undefined || provider.retain === undefined) return;
+    const name = `${jkt} ${until}`;
+    const nowMs = this.#now();
+    const begunMs = this.#retaining.get(name);
+    if (begunMs !== undefined && Math.abs(nowMs - begunMs) < MAX_RETAIN_MS) return;
+    this.#retaining.set(name, nowMs);
+    try {
+      await provider.retain(jkt, until);
+      facts.retained = true;
+    } finally {
+      this.#retaining.delete(name);
+    }
   }
 
   #ready(signer: DpopSigner): ReadySigner {

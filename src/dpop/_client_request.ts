@@ -14,14 +14,16 @@ export interface Outgoing {
   readonly headers: Headers;
   /** Everything else that fetch takes. */
   readonly rest: Readonly<Record<string, unknown>>;
-  /** A Request whose body only it can send, once. */
-  readonly once: Request | undefined;
+  /** What to send, where the caller made a Request: it may hold what nobody can read, such as a proxy. */
+  readonly request: Request | undefined;
+  /** Whether the body is that of the Request, which can send it once. */
+  readonly once: boolean;
   /** The body, where it is the caller's own value. */
-  readonly body: BodyInit | null | undefined;
+  readonly body: BodyInit | undefined;
   /** What is to become of redirects. */
   readonly redirect: RequestRedirect;
-  /** Ends everything. */
-  readonly signal: AbortSignal | undefined;
+  /** Ends everything; `null` where that of the Request must not. */
+  readonly signal: AbortSignal | null | undefined;
 }
 
 /** Methods whose case is of no importance (Fetch, section 2.2.1); all others are sent as they are written. */
@@ -38,6 +40,28 @@ const SETTINGS = [
   "referrer",
   "referrerPolicy",
 ] as const;
+
+/**
+ * What else may stand in the second argument of fetch, in one runtime or another. Read by name, as fetch
+ * does: what a Request or an instance of a class has is not its own, and no spread finds it.
+ */
+const MORE_SETTINGS = [
+  "duplex",
+  "priority",
+  // Whom it is sent through: Deno, Node, workerd, Bun.
+  "client",
+  "dispatcher",
+  "cf",
+  "proxy",
+  "tls",
+  "unix",
+] as const;
+
+/** What is kept apart from the settings, or is the client's and nothing for fetch. */
+const APART = ["method", "headers", "body", "redirect", "signal", "accessToken", "jkt"];
+
+const REDIRECT_STATUSES: readonly number[] = [301, 302, 303, 307, 308];
+const REDIRECT_MODES: readonly string[] = ["error", "follow", "manual"];
 
 /** Headers that describe a body, and go with it (Fetch, section 2.2.2). */
 const BODY_HEADERS = [
@@ -97,30 +121,44 @@ export function toOutgoing(input: string | URL | Request, init: RequestInit): Ou
   const request = isRequest(input) ? input : undefined;
   // Resolves what is relative to a page, and refuses what is no URL, as fetch does.
   const url = new URL(isRequest(input) ? input.url : new Request(input).url);
-  const { headers, body, redirect, signal, ...more } = init;
-  const method = normalizeMethod(more.method ?? request?.method ?? "GET");
-  // Where `body` is not to be had (Firefox has none), there may be one.
-  const mayHoldBody = request !== undefined && request.body !== null &&
-    !/^(?:GET|HEAD)$/.test(method);
-  const rest: Record<string, unknown> = { ...more };
-  for (const name of SETTINGS) {
-    const value = request?.[name];
-    // No script may ask for a navigation, and workerd refuses even an empty integrity.
-    if (value === undefined || value === "navigate" || (name === "integrity" && value === "")) {
-      continue;
-    }
-    rest[name] ??= value;
+  const { method, headers, signal } = init;
+  const body = init.body ?? undefined;
+  const redirect = init.redirect ?? request?.redirect ?? "follow";
+  // Only the mode of the caller says what becomes of redirects: fetch itself is always told "manual".
+  if (!REDIRECT_MODES.includes(redirect)) {
+    throw new TypeError(`Cannot fetch as 'redirect' must be one of ${REDIRECT_MODES.join(", ")}`);
   }
   return {
     url,
-    method,
+    method: normalizeMethod(method ?? request?.method ?? "GET"),
     headers: new Headers(headers ?? request?.headers),
-    rest,
-    once: body === undefined && mayHoldBody ? request : undefined,
+    rest: readSettings(request, init),
+    request,
+    // Where `body` is not to be had (Firefox has none), there may be one.
+    once: body === undefined && request !== undefined && request.body !== null &&
+      !/^(?:GET|HEAD)$/.test(request.method),
     body,
-    redirect: redirect ?? request?.redirect ?? "follow",
-    signal: (signal === undefined ? request?.signal : signal) ?? undefined,
+    redirect,
+    signal: signal === undefined ? request?.signal : signal,
   };
+}
+
+function readSettings(request: Request | undefined, init: RequestInit): Record<string, unknown> {
+  const settings: Record<string, unknown> = { ...init };
+  // Both are looked up by names that the types of one runtime or another do not have.
+  const sources = [request, init] as readonly (Readonly<Record<string, unknown>> | undefined)[];
+  for (const source of sources) {
+    for (const name of [...SETTINGS, ...MORE_SETTINGS]) {
+      const value = source?.[name];
+      // No script may ask for a navigation, and workerd refuses even an empty integrity.
+      if (value === undefined || value === "navigate" || name === "integrity" && value === "") {
+        continue;
+      }
+      settings[name] = value;
+    }
+  }
+  for (const name of APART) delete settings[name];
+  return settings;
 }
 
 /**
@@ -130,21 +168,20 @@ export function toOutgoing(input: string | URL | Request, init: RequestInit): Ou
  * @returns Whether its body, if any, is one that is still there after it was sent.
  */
 export function isReplayable({ body, once }: Outgoing): boolean {
-  if (once !== undefined) return false;
-  return body === undefined || body === null || typeof body === "string" ||
+  if (once) return false;
+  return body === undefined || typeof body === "string" ||
     body instanceof ArrayBuffer || ArrayBuffer.isView(body) || body instanceof Blob ||
     body instanceof URLSearchParams || body instanceof FormData;
 }
 
 /**
- * Where a response redirects to.
+ * Whether a response is a redirect, wherever it leads.
  *
  * @param response Any response.
- * @returns Its Location, or `undefined` where it is no redirect.
+ * @returns Whether its status says so, or a browser that hides it.
  */
-export function locationOf(response: Response): string | undefined {
-  if (![301, 302, 303, 307, 308].includes(response.status)) return undefined;
-  return response.headers.get("location") ?? undefined;
+export function isRedirect({ type, status }: Response): boolean {
+  return type === "opaqueredirect" || REDIRECT_STATUSES.includes(status);
 }
 
 /**
@@ -157,14 +194,16 @@ export function locationOf(response: Response): string | undefined {
  */
 export function redirected(request: Outgoing, status: number, url: URL): Outgoing | undefined {
   const { method } = request;
+  // A Request leads where it leads; what could be read from it goes along.
+  const next = { ...request, url, request: undefined };
   const becomesGet = status === 303
     ? method !== "GET" && method !== "HEAD"
     : (status === 301 || status === 302) && method === "POST";
-  if (!becomesGet) return isReplayable(request) ? { ...request, url } : undefined;
+  if (!becomesGet) return isReplayable(request) ? next : undefined;
   const headers = new Headers(request.headers);
   for (const name of BODY_HEADERS) headers.delete(name);
   const { duplex: _, ...rest } = request.rest;
-  return { ...request, url, method: "GET", headers, rest, once: undefined, body: undefined };
+  return { ...next, method: "GET", headers, rest, once: false, body: undefined };
 }
 
 /** By its shape: a Request of another realm, or of a polyfill, is one too. */

@@ -23,6 +23,21 @@ export class HeldKeys {
    * more than the store does.
    */
   readonly #over = new Map<string, number>();
+  /**
+   * Thumbprints that this process revoked. They are never forgotten: whoever can write to the store could
+   * bring the key back once it is gone from there.
+   */
+  readonly #revoked = new Set<string>();
+  readonly #mayBeExtractable: boolean;
+
+  /**
+   * Holds no keys yet.
+   *
+   * @param mayBeExtractable Whether the store has to take private keys out, to write them down.
+   */
+  constructor(mayBeExtractable: boolean) {
+    this.#mayBeExtractable = mayBeExtractable;
+  }
 
   /** The keys. */
   get stored(): readonly StoredKey[] {
@@ -34,9 +49,10 @@ export class HeldKeys {
    *
    * @param keys The keys of the set.
    * @param nowMs The time.
-   * @throws {SecurityError} `key-invalid` if one of them is none.
+   * @throws {SecurityError} `key-invalid` if one of them is none; the copy stays what it was.
    */
   async adopt(keys: readonly StoredKey[], nowMs: number): Promise<void> {
+    this.#check(keys);
     const next = new Map<string, HeldKey>();
     const found = new Set<string>();
     for (const stored of keys) {
@@ -46,7 +62,9 @@ export class HeldKeys {
       if (this.isOver(stored, nowMs)) continue;
       // Whoever holds the signer of a key holds the same one after a refresh.
       const signer = this.#keys.get(jkt)?.signer ?? await this.#signerOf(stored);
-      next.set(jkt, { stored, signer });
+      // What is published is what was verified, whatever the store has said since.
+      const { alg, jwk } = signer;
+      next.set(jkt, { stored: { ...stored, alg, jwk }, signer });
     }
     for (const jkt of this.#over.keys()) {
       if (!found.has(jkt)) this.#over.delete(jkt);
@@ -66,6 +84,7 @@ export class HeldKeys {
    * @returns Whether it must not be used.
    */
   isOver({ jkt, deletesAtMs }: StoredKey, nowMs: number): boolean {
+    if (this.#revoked.has(jkt)) return true;
     return nowMs >= deletesAtMs || (this.#over.get(jkt) ?? -Infinity) >= deletesAtMs;
   }
 
@@ -95,7 +114,9 @@ export class HeldKeys {
    */
   expire(nowMs: number): void {
     for (const { jkt, deletesAtMs } of this.#stored) {
-      if (nowMs >= deletesAtMs) this.#drop(jkt, deletesAtMs);
+      if (nowMs < deletesAtMs) continue;
+      this.#noteOver(jkt, deletesAtMs);
+      this.#drop(jkt);
     }
   }
 
@@ -105,11 +126,11 @@ export class HeldKeys {
    * @param jkt Its thumbprint.
    */
   revoke(jkt: string): void {
-    this.#drop(jkt, Infinity);
+    this.#revoked.add(jkt);
+    this.#drop(jkt);
   }
 
-  #drop(jkt: string, endMs: number): void {
-    this.#noteOver(jkt, endMs);
+  #drop(jkt: string): void {
     const rest = new Map(this.#keys);
     rest.delete(jkt);
     this.#hold(rest);
@@ -120,19 +141,31 @@ export class HeldKeys {
     this.#hold(new Map());
   }
 
+  /** A store is a file or a database that others may have written to. */
+  #check(keys: readonly StoredKey[]): void {
+    if (!Array.isArray(keys)) throw invalid("The stored set of keys is none");
+    const names = new Set<string>();
+    for (const key of keys) {
+      if (typeof key !== "object" || key === null) throw invalid("A stored key is none");
+      checkTimes(key);
+      if (key.privateKey?.extractable && !this.#mayBeExtractable) {
+        throw invalid("A stored key could be taken out");
+      }
+      names.add(key.jkt);
+    }
+    if (names.size < keys.length) throw invalid("A key is stored twice");
+  }
+
   async #signerOf(stored: StoredKey): Promise<DpopSigner> {
     const { jkt, alg, jwk, privateKey } = stored;
-    checkTimes(stored);
     let signer: DpopSigner;
     try {
       signer = await createDpopSigner({ privateKey, jwk }, { alg });
     } catch (cause) {
-      throw new SecurityError("key-invalid", "A stored key cannot be used", { cause });
+      throw invalid("A stored key cannot be used", cause);
     }
     // Without this, whoever may write to the store could publish a key of their own under any name.
-    if (signer.jkt !== jkt) {
-      throw new SecurityError("key-invalid", "A stored key has another thumbprint than it says");
-    }
+    if (signer.jkt !== jkt) throw invalid("A stored key has another thumbprint than it says");
     const sign = (data: Uint8Array<ArrayBuffer>): Promise<Uint8Array | ArrayBuffer> => {
       // It may have been handed out long ago.
       return this.#keys.has(jkt) ? signer.sign(data) : Promise.reject(deleted(jkt));
@@ -145,7 +178,11 @@ function checkTimes({ createdAtMs, signsFromMs, retiresAtMs, deletesAtMs }: Stor
   const times = [createdAtMs, signsFromMs, retiresAtMs, deletesAtMs];
   // Against a time that is no number, every comparison is false: the key would stay for ever.
   if (times.every(Number.isFinite)) return;
-  throw new SecurityError("key-invalid", "A stored key has no valid times");
+  throw invalid("A stored key has no valid times");
+}
+
+function invalid(message: string, cause?: unknown): SecurityError {
+  return new SecurityError("key-invalid", message, { cause });
 }
 
 function deleted(jkt: string): SecurityError {

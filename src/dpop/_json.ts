@@ -1,5 +1,5 @@
-/** Deeper than any proof, and far from where recursion would end. */
-const MAX_DEPTH = 16;
+/** Deeper than any proof or token, and far from where recursion would end. */
+export const MAX_DEPTH = 16;
 
 const QUOTE = 0x22;
 const COLON = 0x3a;

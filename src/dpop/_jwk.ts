@@ -8,6 +8,7 @@ import { decodeBase64Url } from "../_internal/base64url.ts";
 import { type AlgParameters, algParameters } from "./_algs.ts";
 import { invalidProof } from "./_invalid_proof.ts";
 import { isObject } from "./_json.ts";
+import { isOnCurve, isWeakEd25519 } from "./_points.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { DpopError } from "./dpop_error.ts";
 import type { PublicJwk } from "./dpop_signer.ts";
@@ -21,8 +22,8 @@ const CURVES: ReadonlySet<unknown> = new Set(
 );
 
 const MIN_RSA_BITS = 2048;
-/** What every Web Crypto can verify; a larger one buys no security and costs us time. */
-const MAX_RSA_BITS = 8192;
+/** What every Web Crypto can verify: Deno's fails beyond it, as if it were ill. */
+const MAX_RSA_BITS = 4096;
 
 /**
  * Reads the key of a proof's header.
@@ -49,9 +50,16 @@ export function parsePublicJwk(value: unknown, alg: DpopAlg): PublicJwk {
     throw invalidProof("jwk-alg-mismatch", "The DPoP proof's key does not fit its algorithm");
   }
   if (kty === "RSA") return parseRsa(value);
-  const x = coordinate(value["x"], parameters);
-  if (kty === "OKP") return Object.freeze({ crv: String(crv), kty, x });
-  return Object.freeze({ crv: String(crv), kty, x, y: coordinate(value["y"], parameters) });
+  const { x, y } = value;
+  const first = coordinate(x, parameters);
+  if (kty === "OKP") {
+    if (isWeakEd25519(first)) {
+      throw invalidProof("jwk-too-weak", "The DPoP proof's key needs no private key to sign with");
+    }
+    return Object.freeze({ crv: String(crv), kty, x: String(x) });
+  }
+  if (!isOnCurve(crv, first, coordinate(y, parameters))) throw invalidJwk();
+  return Object.freeze({ crv: String(crv), kty, x: String(x), y: String(y) });
 }
 
 function invalidJwk(): DpopError {
@@ -59,11 +67,10 @@ function invalidJwk(): DpopError {
 }
 
 /** A coordinate: always of full length, so that a key has one spelling and one thumbprint. */
-function coordinate(value: unknown, { coordinateBytes }: AlgParameters): string {
-  if (typeof value !== "string") throw invalidJwk();
-  if (value.length !== Math.ceil(coordinateBytes * 4 / 3)) throw invalidJwk();
-  if (decodeBase64Url(value) === undefined) throw invalidJwk();
-  return value;
+function coordinate(value: unknown, { coordinateBytes }: AlgParameters): Uint8Array {
+  const bytes = typeof value === "string" ? decodeBase64Url(value) : undefined;
+  if (bytes?.length !== coordinateBytes) throw invalidJwk();
+  return bytes;
 }
 
 /** A positive integer without leading zeros (RFC 7518, section 2). */

@@ -14,7 +14,7 @@ import { invalidProof } from "./_invalid_proof.ts";
 import { parseJsonObject } from "./_json.ts";
 import { parsePublicJwk } from "./_jwk.ts";
 import { checkClaims, type ClaimsExpectation } from "./_proof_claims.ts";
-import { importVerifier, type VerifySignature } from "./_signature.ts";
+import { cryptoUnavailable, importVerifier, type VerifySignature } from "./_signature.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { DpopError } from "./dpop_error.ts";
 import type { PublicJwk } from "./dpop_signer.ts";
@@ -38,7 +38,8 @@ export interface OpenProof extends VerifiedDpopProof {
   /**
    * Verifies the signature.
    *
-   * @throws {DpopError} `signature-invalid`, or `jwk-invalid` for a key that cannot be imported.
+   * @throws {DpopError} `signature-invalid`, `jwk-invalid` for a key that cannot be imported, or
+   * `crypto-unavailable` where the runtime cannot tell.
    */
   verifySignature(): Promise<void>;
 }
@@ -57,15 +58,11 @@ interface KnownKey extends HeaderKey {
 
 const MAX_KNOWN_KEYS = 2048;
 const MAX_KNOWN_HEADER = 2048;
-const MAX_KNOWN_TOKENS = 512;
-const MAX_KNOWN_TOKEN = 4096;
 
 // All proofs of a client have the same header, byte for byte: its text stands for the key, and a hit
 // needs no base64, no JSON, no thumbprint and no import (bench/dpop_bench.ts). Whatever is looked up is
 // exactly what was verified. Only who holds a key gets into it, and what it can hold is bounded.
 const knownKeys = new Lru<string, KnownKey>(MAX_KNOWN_KEYS);
-// The same for the hash of a token, which costs more than the rest of a warm proof.
-const knownTokens = new Lru<string, string>(MAX_KNOWN_TOKENS);
 
 const encoder = new TextEncoder();
 
@@ -98,11 +95,9 @@ export function openProof(proof: string, expected: ProofExpectation): OpenProof 
   if (!expected.algs.has(key.alg)) throw algNotAllowed();
 
   const { url, accessToken } = expected;
-  const knownAth = accessToken === undefined ? undefined : knownTokens.get(accessToken);
-  const ath = knownAth ?? (accessToken === undefined ? undefined : hashToken(accessToken));
+  const ath = accessToken === undefined ? undefined : encodeBase64Url(sha256(accessToken));
   checkClaims(claims, expected, typeof url === "string" ? new ExpectedUrl(url) : url, ath);
-  const newToken = knownAth === undefined ? accessToken : undefined;
-  return new SignedProof(key, known?.verify, claims, signature, proof, newToken);
+  return new SignedProof(key, known?.verify, claims, signature, proof);
 }
 
 class SignedProof implements OpenProof {
@@ -113,8 +108,6 @@ class SignedProof implements OpenProof {
   readonly #known: VerifySignature | undefined;
   readonly #signature: Uint8Array<ArrayBuffer>;
   readonly #proof: string;
-  /** The token, if its hash is not remembered yet. */
-  readonly #newToken: string | undefined;
 
   constructor(
     { jkt, alg, jwk }: HeaderKey,
@@ -122,7 +115,6 @@ class SignedProof implements OpenProof {
     claims: DpopProofClaims,
     signature: Uint8Array<ArrayBuffer>,
     proof: string,
-    newToken: string | undefined,
   ) {
     this.jkt = jkt;
     this.alg = alg;
@@ -131,7 +123,6 @@ class SignedProof implements OpenProof {
     this.#known = known;
     this.#signature = signature;
     this.#proof = proof;
-    this.#newToken = newToken;
   }
 
   async verifySignature(): Promise<void> {
@@ -143,7 +134,8 @@ class SignedProof implements OpenProof {
     try {
       isValid = await verify(this.#signature, signed);
     } catch (cause) {
-      throw signatureInvalid(cause);
+      // Form and key are right by now, and a signature that does not hold is no exception.
+      throw cryptoUnavailable(cause);
     }
     if (!isValid) throw signatureInvalid();
     this.#remember(verify);
@@ -155,20 +147,12 @@ class SignedProof implements OpenProof {
     if (this.#known === undefined && header.length <= MAX_KNOWN_HEADER) {
       knownKeys.set(ownCopy(header), { jkt, alg, jwk, verify });
     }
-    const token = this.#newToken;
-    if (token !== undefined && token.length <= MAX_KNOWN_TOKEN) {
-      knownTokens.set(ownCopy(token), hashToken(token));
-    }
   }
 }
 
 /** The same text, which does not keep the longer one in memory that it was cut out of. */
 function ownCopy(text: string): string {
   return new TextDecoder().decode(encoder.encode(text));
-}
-
-function hashToken(accessToken: string): string {
-  return encodeBase64Url(sha256(accessToken));
 }
 
 function parsePart(text: string): Record<string, unknown> {
@@ -209,6 +193,6 @@ function algNotAllowed(): DpopError {
   return invalidProof("alg-not-allowed", "The DPoP proof's algorithm is not allowed");
 }
 
-function signatureInvalid(cause?: unknown): DpopError {
-  return invalidProof("signature-invalid", "The DPoP proof's signature is invalid", {}, cause);
+function signatureInvalid(): DpopError {
+  return invalidProof("signature-invalid", "The DPoP proof's signature is invalid");
 }

@@ -5,6 +5,7 @@
  */
 
 import type { AuditEventInput, AuditReporter } from "../events/audit_event.ts";
+import { answerWithin } from "./_answer_within.ts";
 import { type Attempt, unavailable } from "./_verification.ts";
 import type { VerifierSettings } from "./_verifier_options.ts";
 import type { DpopError } from "./dpop_error.ts";
@@ -17,7 +18,7 @@ export async function recordSuccess(
   principal: string | undefined,
 ): Promise<void> {
   try {
-    await audit.report({
+    await report(audit, attempt, settings, {
       ...eventOf(attempt, settings),
       outcome: "success",
       ...(principal !== undefined && { principal }),
@@ -36,7 +37,7 @@ export async function recordRefusal(
   error: DpopError,
 ): Promise<void> {
   try {
-    await audit.report({
+    await report(audit, attempt, settings, {
       ...eventOf(attempt, settings, error.details),
       outcome: outcomeOf(error),
       // The ordinary beginnings of a conversation: nobody should be called for them.
@@ -49,6 +50,15 @@ export async function recordRefusal(
   } catch {
     // It is refused as it is, and there is nothing else that a lost record could still prevent.
   }
+}
+
+async function report(
+  audit: AuditReporter,
+  { signal }: Attempt,
+  { timeoutMs }: VerifierSettings,
+  event: AuditEventInput,
+): Promise<void> {
+  await answerWithin(() => audit.report(event), { timeoutMs, signal });
 }
 
 function eventOf(

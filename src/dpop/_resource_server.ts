@@ -6,13 +6,12 @@
 
 import { answerWithin } from "./_answer_within.ts";
 import { readCredentials } from "./_authorization.ts";
-import { successHeaders } from "./_challenge.ts";
+import { isAnswer, successHeaders } from "./_challenge.ts";
 import { readHeader } from "./_request_facts.ts";
 import { type Attempt, isThumbprint, openPendingProof, unavailable } from "./_verification.ts";
 import type { ResourceServerSettings } from "./_verifier_options.ts";
 import { DpopError } from "./dpop_error.ts";
 import type { DpopAccess } from "./dpop_verifier.ts";
-import type { ValidatedToken } from "./token_validator.ts";
 
 /** Errors of `jose` that say something about the token; its others are about keys out of reach. */
 const TOKEN_ERROR =
@@ -42,6 +41,8 @@ export async function decideAccess(
     throw new DpopError("invalid_token", "token-not-bound", "The access token is bound to no key");
   }
   if (validated.jkt !== pending.opened.jkt) {
+    // A key that is none, or did not sign, is the proof's fault, whatever the token is bound to.
+    await pending.opened.verifySignature();
     throw new DpopError(
       "invalid_token",
       "jkt-mismatch",
@@ -87,40 +88,54 @@ interface Token {
 async function validate(
   token: string,
   { signal }: Attempt,
-  { validateToken }: ResourceServerSettings,
+  { validateToken, timeoutMs }: ResourceServerSettings,
 ): Promise<Token> {
   let answer: unknown;
   try {
-    answer = await answerWithin((within) => validateToken(token, { signal: within }), { signal });
+    answer = await answerWithin((within) => validateToken(token, { signal: within }), {
+      timeoutMs,
+      signal,
+    });
   } catch (error) {
-    if (error instanceof DpopError) throw error;
+    if (isAnswer(error)) throw error;
     const code: unknown = (error as { code?: unknown } | null | undefined)?.code;
     if (typeof code === "string" && TOKEN_ERROR.test(code)) throw invalidToken(error);
     throw unavailable("token-validator-unavailable", error);
   }
-  if (answer === null) throw invalidToken(undefined);
+  if (answer === null || answer === undefined) throw invalidToken(undefined);
   return readValidated(answer);
 }
 
-/** Reads what somebody's function says, once, and without trust in its types. */
+/**
+ * Reads what somebody's function says, once, and without trust in its types. What says nothing of a token
+ * (an error that was returned, `{ active: false }` as introspection has it, a Map) is no acceptance.
+ */
 function readValidated(answer: unknown): Token {
-  let read: Readonly<Record<keyof ValidatedToken, unknown>>;
   try {
-    const { jkt, principal, claims } = answer as Readonly<Record<string, unknown>>;
-    read = { jkt: jkt ?? undefined, principal: principal ?? undefined, claims: claims ?? {} };
+    if (!isPlainObject(answer)) throw new TypeError("it is no object of its own");
+    const jkt = answer.jkt ?? undefined;
+    const principal = answer.principal ?? undefined;
+    const claims = answer.claims ?? undefined;
+    if (jkt === undefined && principal === undefined && claims === undefined) {
+      throw new TypeError("it has neither 'jkt' nor 'principal' nor 'claims'");
+    }
+    if (claims !== undefined && !isPlainObject(claims)) throw new TypeError("'claims'");
+    if (principal !== undefined && typeof principal !== "string") {
+      throw new TypeError("'principal'");
+    }
+    // Anything but a thumbprint binds to no key that exists; to take it for "not bound" would unbind it.
+    if (jkt !== undefined && !isThumbprint(jkt)) throw invalidToken("'jkt' is no thumbprint");
+    return { jkt, principal, claims: claims ?? {} };
   } catch (error) {
-    throw unavailable("token-validator-unavailable", error);
+    throw error instanceof DpopError ? error : unavailable("token-validator-unavailable", error);
   }
-  const { jkt, principal, claims } = read;
-  if (
-    typeof answer !== "object" || typeof claims !== "object" || claims === null ||
-    principal !== undefined && typeof principal !== "string"
-  ) {
-    throw unavailable("token-validator-unavailable", "it gave no ValidatedToken");
-  }
-  // Anything but a thumbprint binds to no key that exists; to take it for "not bound" would unbind it.
-  if (jkt !== undefined && !isThumbprint(jkt)) throw invalidToken("'jkt' is no thumbprint");
-  return { jkt, principal, claims: claims as Readonly<Record<string, unknown>> };
+}
+
+/** Whether something is an object as literals and JSON make them, of whichever realm. */
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function hasConfirmation(claims: Readonly<Record<string, unknown>>): boolean {

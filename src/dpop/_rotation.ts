@@ -5,61 +5,50 @@
  */
 
 import { SecurityError } from "../errors.ts";
-import { answerWithin } from "./_answer_within.ts";
-import { HeldKeys } from "./_held_keys.ts";
+import { FailurePause } from "./_failure_pause.ts";
 import {
-  compareKeys,
   dueAtMs,
   dueChange,
   forcedChange,
-  type KeyChange,
-  type KeyTimes,
   phaseOf,
   revokedChange,
   signingKey,
 } from "./_key_phases.ts";
-import { changeEvent, failureEvent, recorded } from "./_rotation_audit.ts";
-import { MAX_KEYS, MAX_KEYS_FOR_FORCED, type RotationSettings } from "./_rotation_options.ts";
-import { createDpopSigner, type DpopSigner, generateDpopKeyPair } from "./dpop_signer.ts";
+import { failureEvent } from "./_rotation_audit.ts";
+import { MAX_KEYS_FOR_FORCED, type RotationSettings } from "./_rotation_options.ts";
+import { closed, full, type KeyEdit, SharedKeys, unavailable } from "./_shared_keys.ts";
+import type { DpopSigner } from "./dpop_signer.ts";
 import type { KeyRotation, RotationJwk, RotationKey } from "./key_rotation.ts";
-import type { KeySet, StoredKey } from "./key_store.ts";
+import type { StoredKey } from "./key_store.ts";
 
-/** Each time, another machine has written in between: after so many, something is wrong. */
-const MAX_ATTEMPTS = 16;
-/** Pause after a first failure; it doubles with each further one. */
-const MIN_RETRY_MS = 1000;
-const MAX_RETRY_MS = 60_000;
 /** Longest delay of a timer; beyond it, timers fire at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
-/**
- * Says what a set has to become, by its living keys and by what is stored; `undefined` when nothing has to
- * be done.
- */
-type Edit = (
-  living: readonly StoredKey[],
-  nowMs: number,
-  stored: readonly StoredKey[],
-) => KeyChange | undefined;
+/** Keeping a key longer, as it waits for its turn. */
+interface Retention {
+  /** The latest end that was asked for. */
+  untilMs: number;
+  readonly done: Promise<void>;
+}
 
-/** Reads, changes and caches the set of keys; see {@linkcode createKeyRotation}. */
+/** Does what is due and what it is asked for; see {@linkcode createKeyRotation}. */
 export class Rotation implements KeyRotation {
   readonly #settings: RotationSettings;
-  readonly #held = new HeldKeys();
   readonly #ended = new AbortController();
+  readonly #shared: SharedKeys;
+  readonly #pause = new FailurePause();
   readonly #abort = () => void this.close();
-  /** Everything that talks to the store, one after the other: an older answer never replaces a newer. */
-  #queue: Promise<unknown> = Promise.resolve();
   #check: Promise<void> | undefined;
   #reload: Promise<void> | undefined;
+  /** By thumbprint; those who ask while one waits for its turn share it. */
+  readonly #retentions = new Map<string, Retention>();
+  /** Keys that a token outlives, which was told. */
+  readonly #outlived = new WeakSet<DpopSigner>();
   #timer: unknown;
-  /** When the copy was asked for. */
-  #loadedAtMs = -Infinity;
-  #failures = 0;
-  #failedAtMs = -Infinity;
 
   constructor(settings: RotationSettings) {
     this.#settings = settings;
+    this.#shared = new SharedKeys(settings, this.#ended.signal);
     settings.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
@@ -76,52 +65,107 @@ export class Rotation implements KeyRotation {
       if (this.#signing() === undefined) await this.#checkNow();
     }
     const signing = this.#signing();
-    const held = signing && this.#held.find(signing.jkt);
+    const held = signing && this.#shared.held.find(signing.jkt);
     if (held === undefined) throw unavailable("No key is left to sign with");
     return held.signer;
   }
 
   async find(jkt: string): Promise<DpopSigner | undefined> {
     await this.#refresh();
-    const held = this.#held.find(jkt);
+    const held = this.#shared.held.find(jkt);
     if (held !== undefined) return held.signer;
     // Another machine may have made it a moment ago.
     await this.#reloadOnce();
-    this.#held.expire(this.#now());
-    return this.#held.find(jkt)?.signer;
+    this.#shared.held.expire(this.#shared.now());
+    return this.#shared.held.find(jkt)?.signer;
   }
 
   async retain(jkt: string, untilSeconds: number): Promise<void> {
-    const { slackMs } = this.#settings.timing;
     const untilMs = untilSeconds * 1000;
-    this.#held.expire(this.#now());
-    const held = this.#held.find(jkt);
-    if (held !== undefined && this.#isRetained(held.stored, untilMs)) return;
-    const deletesAtMs = Math.ceil(untilMs / slackMs) * slackMs;
-    await this.#update("retain", (keys) => {
-      const key = keys.find((one) => one.jkt === jkt);
-      if (key === undefined) {
-        throw new SecurityError("key-not-found", "The key was deleted", { details: { jkt } });
-      }
-      if (this.#isRetained(key, untilMs)) return undefined;
-      return { keys: keys.map((one) => one === key ? { ...one, deletesAtMs } : one) };
-    }, jkt);
+    if (!Number.isFinite(untilMs)) {
+      throw new RangeError(
+        "Cannot retain a key as 'untilSeconds' must be a number of seconds: " +
+          `current value is ${untilSeconds}`,
+      );
+    }
+    if (!this.#isRetained(jkt, untilMs)) await this.#retainInTurn(jkt, untilMs);
+    this.#shared.now();
+    const held = this.#shared.held.find(jkt);
+    if (held === undefined) {
+      throw new SecurityError("key-not-found", "The key was deleted", { details: { jkt } });
+    }
+    const mostMs = held.stored.retiresAtMs + this.#settings.maxRetainMs;
+    if (untilMs <= Math.max(mostMs, held.stored.deletesAtMs)) return;
+    const error = new RangeError(
+      "Cannot retain a key as 'untilSeconds' must be at most 'maxRetainSeconds' after it retires, " +
+        `${mostMs / 1000}: current value is ${untilSeconds}`,
+    );
+    // A client drops the error: the request at hand is none the worse for it.
+    if (!this.#outlived.has(held.signer)) {
+      this.#outlived.add(held.signer);
+      this.#record("retain", jkt, error);
+      this.#tell(error);
+    }
+    throw error;
   }
 
-  #isRetained({ deletesAtMs, retiresAtMs }: StoredKey, untilMs: number): boolean {
-    const mostMs = retiresAtMs + this.#settings.maxRetainMs;
-    if (untilMs <= deletesAtMs) return true;
+  /**
+   * Asks the store once for all who want the same key to be kept: one turn each would make every other
+   * request, and every change of the keys, wait for all of them when the store is slow.
+   */
+  #retainInTurn(jkt: string, untilMs: number): Promise<void> {
+    const waiting = this.#retentions.get(jkt);
+    if (waiting !== undefined) {
+      waiting.untilMs = Math.max(waiting.untilMs, untilMs);
+      return waiting.done;
+    }
+    this.#failIfPausing();
+    const retention: Retention = {
+      untilMs,
+      done: this.#shared.inTurn(async () => {
+        // Whoever comes from here on is too late for this one.
+        this.#retentions.delete(jkt);
+        // What was done before may have done this as well, or shown that the store is down.
+        if (this.#isRetained(jkt, retention.untilMs)) return;
+        this.#failIfPausing();
+        try {
+          await this.#change("retain", (keys) => {
+            const key = keys.find((one) => one.jkt === jkt);
+            const deletesAtMs = key === undefined ? 0 : this.#endOf(key, retention.untilMs);
+            if (key === undefined || deletesAtMs <= key.deletesAtMs) return undefined;
+            return { keys: keys.map((one) => one === key ? { ...one, deletesAtMs } : one) };
+          }, jkt);
+        } catch (error) {
+          if (!this.#ended.signal.aborted) this.#noteFailure("retain", error);
+          throw error;
+        }
+      }),
+    };
+    this.#retentions.set(jkt, retention);
+    return retention.done;
+  }
+
+  #failIfPausing(): void {
+    if (!this.#pause.isOn(this.#shared.now())) return;
+    throw unavailable("The keys were out of reach a moment ago");
+  }
+
+  #isRetained(jkt: string, untilMs: number): boolean {
+    this.#shared.held.expire(this.#shared.now());
+    const held = this.#shared.held.find(jkt);
+    return held !== undefined && this.#endOf(held.stored, untilMs) <= held.stored.deletesAtMs;
+  }
+
+  /** Rounded up, so that many tokens of one key cost few writes. */
+  #endOf({ retiresAtMs }: StoredKey, untilMs: number): number {
+    const { timing: { slackMs }, maxRetainMs } = this.#settings;
     // A token that is renewed for ever would keep its key for ever, and the set would grow with each.
-    if (untilMs <= mostMs) return false;
-    throw new RangeError(
-      "Cannot retain a key as 'untilSeconds' must be at most 'maxRetainSeconds' after it retires, " +
-        `${mostMs / 1000}: current value is ${untilMs / 1000}`,
-    );
+    return Math.ceil(Math.min(untilMs, retiresAtMs + maxRetainMs) / slackMs) * slackMs;
   }
 
   async jwks(): Promise<{ readonly keys: readonly RotationJwk[] }> {
     await this.#refresh();
-    const keys = this.#held.stored.map(({ jkt, alg, jwk }): RotationJwk => {
+    const keys = this.#shared.held.stored.map(({ jkt, alg, jwk }): RotationJwk => {
       return { ...jwk, kid: jkt, alg, use: "sig" };
     });
     return { keys };
@@ -129,7 +173,7 @@ export class Rotation implements KeyRotation {
 
   async keys(): Promise<readonly RotationKey[]> {
     const nowMs = await this.#refresh();
-    const { stored } = this.#held;
+    const { stored } = this.#shared.held;
     return stored.map((key) => {
       const { jkt, alg, signsFromMs, retiresAtMs, deletesAtMs } = key;
       const phase = phaseOf(key, stored, nowMs);
@@ -155,8 +199,8 @@ export class Rotation implements KeyRotation {
 
   async revoke(jkt: string): Promise<boolean> {
     let wasThere = false;
-    this.#now();
-    this.#held.revoke(jkt);
+    this.#shared.now();
+    this.#shared.held.revoke(jkt);
     await this.#update("revoke", (living, nowMs, stored) => {
       const revoked = stored.find((key) => key.jkt === jkt);
       if (revoked === undefined) return undefined;
@@ -172,28 +216,18 @@ export class Rotation implements KeyRotation {
     if (this.#timer !== undefined) timers.clear(this.#timer);
     this.#timer = undefined;
     this.#ended.abort(closed());
-    this.#held.clear();
-    await this.#queue;
+    this.#shared.held.clear();
+    await this.#shared.idle;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** The time, unless it is all over. */
-  #now(): number {
-    if (this.#ended.signal.aborted) throw closed();
-    const nowMs = this.#settings.now();
-    if (Number.isFinite(nowMs)) return nowMs;
-    throw new RangeError(
-      `Cannot use keys as 'now' must return a number: current value is ${nowMs}`,
-    );
-  }
-
   #signing(): StoredKey | undefined {
-    const nowMs = this.#now();
-    this.#held.expire(nowMs);
-    return signingKey(this.#held.stored, nowMs);
+    const nowMs = this.#shared.now();
+    this.#shared.held.expire(nowMs);
+    return signingKey(this.#shared.held.stored, nowMs);
   }
 
   /**
@@ -201,21 +235,19 @@ export class Rotation implements KeyRotation {
    * is used, and the store is asked in the background, at intervals.
    */
   async #refresh(): Promise<number> {
-    const nowMs = this.#now();
-    this.#held.expire(nowMs);
+    const nowMs = this.#shared.now();
+    this.#shared.held.expire(nowMs);
     const { refreshMs, timing } = this.#settings;
     // A copy of the future is of unknown age: the clock was set back.
-    const ageMs = nowMs < this.#loadedAtMs ? Infinity : nowMs - this.#loadedAtMs;
-    const isDue = ageMs >= refreshMs / 2 || nowMs >= dueAtMs(this.#held.stored, timing);
-    const sinceFailureMs = nowMs - this.#failedAtMs;
-    const isPausing = this.#failures > 0 && sinceFailureMs >= 0 && sinceFailureMs < this.#pauseMs();
-    if (!isDue || isPausing) return nowMs;
-    const hasFailed = this.#failures > 0;
+    const ageMs = nowMs < this.#shared.loadedAtMs ? Infinity : nowMs - this.#shared.loadedAtMs;
+    const isDue = ageMs >= refreshMs / 2 || nowMs >= dueAtMs(this.#shared.held.stored, timing);
+    if (!isDue || this.#pause.isOn(nowMs)) return nowMs;
+    const hasFailed = this.#pause.failures > 0;
     // Reported where it failed; who needs what it would have brought, asks again.
     const check = this.#checkNow().catch(() => {});
     if (ageMs < refreshMs || hasFailed) return nowMs;
     await check;
-    return this.#now();
+    return this.#shared.now();
   }
 
   #checkNow(): Promise<void> {
@@ -231,102 +263,51 @@ export class Rotation implements KeyRotation {
         const change = dueChange(living, nowMs, timing);
         return change ?? (living.length < stored.length ? { keys: living } : undefined);
       });
-      this.#failures = 0;
     } catch (error) {
-      if (!this.#ended.signal.aborted) this.#noteFailure(error);
+      if (!this.#ended.signal.aborted) this.#noteFailure("schedule", error);
       throw error;
+    }
+  }
+
+  #reloadOnce(): Promise<void> {
+    return this.#reload ??= this.#shared.inTurn(async () => {
+      // Whoever comes from here on needs a newer answer than this one.
+      this.#reload = undefined;
+      await this.#shared.load();
+    });
+  }
+
+  #update(operation: string, edit: KeyEdit, resource?: string): Promise<void> {
+    return this.#shared.inTurn(() => this.#change(operation, edit, resource));
+  }
+
+  async #change(operation: string, edit: KeyEdit, resource?: string): Promise<void> {
+    try {
+      await this.#shared.change(operation, edit, resource);
+      this.#pause.end();
     } finally {
       this.#schedule();
     }
   }
 
-  #reloadOnce(): Promise<void> {
-    return this.#reload ??= this.#inTurn(async () => {
-      // Whoever comes from here on needs a newer answer than this one.
-      this.#reload = undefined;
-      await this.#load();
-    });
+  #noteFailure(operation: string, error: unknown): void {
+    this.#pause.begin(this.#settings.now());
+    // Recorded once for each time that it begins to fail.
+    if (this.#pause.failures === 1) this.#record(operation, undefined, error);
+    this.#tell(error);
+    this.#schedule();
   }
 
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(task);
-    this.#queue = turn.catch(() => {});
-    return turn;
+  #record(operation: string, resource: string | undefined, error: unknown): void {
+    this.#shared.reports.tell(failureEvent(operation, resource, error, this.#settings.now()));
   }
 
-  /** Changes the stored set. Of machines that do so at once one succeeds; the others look again. */
-  #update(operation: string, edit: Edit, resource?: string): Promise<void> {
-    return this.#inTurn(async () => {
-      const { store, alg, audit } = this.#settings;
-      let made: Omit<StoredKey, keyof KeyTimes> | undefined;
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        const { keys: before, version } = await this.#load();
-        const nowMs = this.#now();
-        // What is over does not come back, whoever asks for it.
-        const living = before.filter((key) => !this.#held.isOver(key, nowMs));
-        const change = edit(living, nowMs, before);
-        if (change === undefined) return;
-        const { created } = change;
-        if (created !== undefined && change.keys.length >= MAX_KEYS) throw full();
-        if (created !== undefined) made ??= await makeKey(alg, store.needsExtractable);
-        const keys = made === undefined || created === undefined
-          ? [...change.keys]
-          : [...change.keys, { ...made, ...created }];
-        keys.sort(compareKeys);
-        await recorded(() => audit?.ready?.());
-        if (!await this.#ask((signal) => store.replace(keys, version, { signal }))) continue;
-        try {
-          const event = changeEvent(operation, resource, nowMs, before, keys);
-          await recorded(() => audit?.report(event));
-        } finally {
-          // What was stored is what counts, and what it comes back as.
-          await this.#load();
-        }
-        return;
-      }
-      throw unavailable("The keys are changed by too many at once");
-    });
-  }
-
-  async #load(): Promise<KeySet> {
-    const askedAtMs = this.#now();
-    const set = await this.#ask((signal) => this.#settings.store.load({ signal }));
-    await this.#held.adopt(set.keys, this.#now());
-    if (this.#ended.signal.aborted) this.#held.clear();
-    this.#loadedAtMs = askedAtMs;
-    return set;
-  }
-
-  async #ask<T>(ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#ended;
+  #tell(error: unknown): void {
     try {
-      return await answerWithin(ask, { timeoutMs: this.#settings.storeTimeoutMs, signal });
-    } catch (error) {
-      if (signal.aborted) throw closed();
-      if (error instanceof SecurityError) throw error;
-      throw unavailable("The keys are out of reach", error);
-    }
-  }
-
-  #noteFailure(error: unknown): void {
-    const { now, audit, onError } = this.#settings;
-    this.#failedAtMs = now();
-    this.#failures++;
-    // Told once for each time that it begins to fail.
-    if (this.#failures === 1 && audit !== undefined) {
-      const event = failureEvent(error, this.#failedAtMs);
-      // Nothing waits for it: the failure itself is what has to be known.
-      recorded(() => audit.report(event)).catch(() => {});
-    }
-    try {
-      onError?.(error);
+      this.#settings.onError?.(error);
     } catch {
       // A listener has no say in it.
     }
-  }
-
-  #pauseMs(): number {
-    return Math.min(MAX_RETRY_MS, MIN_RETRY_MS * 2 ** (this.#failures - 1));
   }
 
   /** Sets the one timer to when something is due next, and a little later on each machine. */
@@ -335,35 +316,15 @@ export class Rotation implements KeyRotation {
     if (this.#timer !== undefined) timers.clear(this.#timer);
     this.#timer = undefined;
     if (this.#ended.signal.aborted) return;
-    const pauseMs = this.#failures > 0 ? this.#pauseMs() : MIN_RETRY_MS;
-    const jitterMs = random() * (this.#failures > 0 ? pauseMs : timing.slackMs);
-    const dueMs = this.#failures > 0 ? 0 : dueAtMs(this.#held.stored, timing) - now();
-    const delayMs = Math.ceil(Math.max(dueMs, pauseMs) + jitterMs);
+    const { lengthMs, failures } = this.#pause;
+    const isRetry = failures > 0 || this.#shared.reports.isWaiting;
+    const jitterMs = random() * (isRetry ? lengthMs : timing.slackMs);
+    const dueMs = isRetry ? 0 : dueAtMs(this.#shared.held.stored, timing) - now();
+    const delayMs = Math.ceil(Math.max(dueMs, lengthMs) + jitterMs);
     // One that fires before anything is due asks the store, finds nothing to do, and is set again.
     this.#timer = timers.set(() => {
       this.#timer = undefined;
       if (!this.#ended.signal.aborted) this.#checkNow().catch(() => {});
     }, Math.min(delayMs, MAX_DELAY_MS));
   }
-}
-
-async function makeKey(
-  alg: RotationSettings["alg"],
-  extractable: boolean,
-): Promise<Omit<StoredKey, keyof KeyTimes>> {
-  const pair = await generateDpopKeyPair(alg, { extractable });
-  const { jkt, jwk } = await createDpopSigner(pair, { alg });
-  return { jkt, alg, jwk, privateKey: pair.privateKey };
-}
-
-function full(): SecurityError {
-  return unavailable("The set of keys is full");
-}
-
-function unavailable(message: string, cause?: unknown): SecurityError {
-  return new SecurityError("key-store-unavailable", message, { cause });
-}
-
-function closed(): SecurityError {
-  return new SecurityError("closed", "The keys are closed");
 }

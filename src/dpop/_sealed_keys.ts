@@ -1,8 +1,8 @@
 /**
- * Private keys as they may be written down: encrypted and authenticated.
+ * Private keys, and the list of them, as they may be written down: encrypted and authenticated.
  *
- * AES-256-GCM with a key derived for this purpose alone (HKDF, RFC 5869), a random 96-bit IV, and the name
- * of the key in the associated data, so that what is sealed for one name opens under no other.
+ * AES-256-GCM with a key derived for this purpose alone (HKDF, RFC 5869), a random 96-bit IV, and a name
+ * in the associated data, so that what is sealed for one name opens under no other.
  *
  * @module
  */
@@ -81,19 +81,12 @@ export class KeySealer {
    * @returns IV and ciphertext.
    */
   async seal(pkcs8: Bytes, times: SealedTimes, name: SealedName): Promise<Bytes> {
-    const [key] = await this.#derived();
-    if (key === undefined) throw invalid();
     const plain = new Uint8Array(TIMES_BYTES + pkcs8.length);
     const view = new DataView(plain.buffer);
     TIMES.forEach((member, at) => view.setFloat64(at * 8, times[member]));
     plain.set(pkcs8, TIMES_BYTES);
-    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
-    const params = { name: "AES-GCM", iv, additionalData: associated(name) };
-    const sealed = new Uint8Array(await crypto.subtle.encrypt(params, key, plain));
+    const bytes = await this.#encrypt(plain, associated(name));
     plain.fill(0);
-    const bytes = new Uint8Array(IV_BYTES + sealed.length);
-    bytes.set(iv);
-    bytes.set(sealed, IV_BYTES);
     return bytes;
   }
 
@@ -107,27 +100,65 @@ export class KeySealer {
    * it; which of these, cannot be told.
    */
   async open(bytes: Uint8Array, name: SealedName): Promise<OpenedKey> {
+    const plain = await this.#decrypt(bytes, associated(name));
+    const view = new DataView(plain.buffer);
+    const time = (at: number) => view.getFloat64(at * 8);
+    const pkcs8 = plain.slice(TIMES_BYTES);
+    plain.fill(0, TIMES_BYTES);
+    return {
+      createdAtMs: time(0),
+      signsFromMs: time(1),
+      retiresAtMs: time(2),
+      deletesAtMs: time(3),
+      pkcs8,
+    };
+  }
+
+  /**
+   * Seals a text.
+   *
+   * @param text The text.
+   * @param place Where it is stored.
+   * @returns IV and ciphertext.
+   */
+  sealText(text: string, place: readonly string[]): Promise<Bytes> {
+    return this.#encrypt(new TextEncoder().encode(text), associatedText(place));
+  }
+
+  /**
+   * Opens a sealed text.
+   *
+   * @param bytes IV and ciphertext.
+   * @param place Where it must have been stored.
+   * @returns The text.
+   * @throws {SecurityError} `key-invalid` if it was changed, moved, or none of the secrets sealed it.
+   */
+  async openText(bytes: Uint8Array, place: readonly string[]): Promise<string> {
+    return new TextDecoder().decode(await this.#decrypt(bytes, associatedText(place)));
+  }
+
+  async #encrypt(plain: Bytes, additionalData: Bytes): Promise<Bytes> {
+    const [key] = await this.#derived();
+    if (key === undefined) throw invalid();
+    const iv = crypto.getRandomValues(new Uint8Array(IV_BYTES));
+    const params = { name: "AES-GCM", iv, additionalData };
+    const sealed = new Uint8Array(await crypto.subtle.encrypt(params, key, plain));
+    const bytes = new Uint8Array(IV_BYTES + sealed.length);
+    bytes.set(iv);
+    bytes.set(sealed, IV_BYTES);
+    return bytes;
+  }
+
+  async #decrypt(bytes: Uint8Array, additionalData: Bytes): Promise<Bytes> {
     const iv = new Uint8Array(bytes.subarray(0, IV_BYTES));
     const sealed = new Uint8Array(bytes.subarray(IV_BYTES));
-    const params = { name: "AES-GCM", iv, additionalData: associated(name) };
+    const params = { name: "AES-GCM", iv, additionalData };
     for (const key of await this.#derived()) {
-      let plain: Bytes;
       try {
-        plain = new Uint8Array(await crypto.subtle.decrypt(params, key, sealed));
+        return new Uint8Array(await crypto.subtle.decrypt(params, key, sealed));
       } catch {
-        continue;
+        // The next secret may open it.
       }
-      const view = new DataView(plain.buffer);
-      const time = (at: number) => view.getFloat64(at * 8);
-      const pkcs8 = plain.slice(TIMES_BYTES);
-      plain.fill(0, TIMES_BYTES);
-      return {
-        createdAtMs: time(0),
-        signsFromMs: time(1),
-        retiresAtMs: time(2),
-        deletesAtMs: time(3),
-        pkcs8,
-      };
     }
     throw invalid();
   }
@@ -171,6 +202,11 @@ async function derive(secret: Bytes): Promise<CryptoKey> {
 /** JSON tells the parts apart: no two names have the same. */
 function associated({ jkt, alg, place }: SealedName): Bytes {
   return new TextEncoder().encode(JSON.stringify([jkt, alg, ...place]));
+}
+
+/** A list where keys have a string: nothing that was sealed as one opens as the other. */
+function associatedText(place: readonly string[]): Bytes {
+  return new TextEncoder().encode(JSON.stringify([[...place]]));
 }
 
 function invalid(): SecurityError {

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { nodeCrypto } from "../_internal/node_crypto.ts";
 import { type AlgParameters, algParameters } from "./_algs.ts";
 import { invalidProof } from "./_invalid_proof.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
+import { DpopError } from "./dpop_error.ts";
 import type { PublicJwk } from "./dpop_signer.ts";
 
-/** Tells whether a signature is one of the data; rejects or throws when it cannot be one. */
+/** Tells whether a signature is one of the data; rejects or throws when the runtime cannot tell. */
 export type VerifySignature = (
   signature: Uint8Array<ArrayBuffer>,
   signed: Uint8Array<ArrayBuffer>,
@@ -21,27 +23,43 @@ export type VerifySignature = (
  * @param jwk The public key, with the members of its thumbprint only.
  * @param alg Its algorithm.
  * @returns What verifies with it.
- * @throws {DpopError} `jwk-invalid`, for a point off the curve for example, or `alg-not-allowed` where
- * the runtime does not have the algorithm.
+ * @throws {DpopError} `jwk-invalid`, or `crypto-unavailable` where that is not the key's fault.
  */
 export async function importVerifier(jwk: PublicJwk, alg: DpopAlg): Promise<VerifySignature> {
   const parameters = algParameters(alg);
-  try {
-    return importAtOnce(jwk, parameters) ?? await importWebKey(jwk, parameters);
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === "NotSupportedError") {
-      const message = "The DPoP proof's algorithm is not supported here";
-      throw invalidProof("alg-not-allowed", message, undefined, cause);
-    }
-    throw invalidProof("jwk-invalid", "The DPoP proof's key is invalid", undefined, cause);
-  }
+  return importAtOnce(jwk, parameters) ?? await importWebKey(jwk, parameters);
+}
+
+/**
+ * A failure of the cryptography itself: it is missing, lacks the algorithm or cannot work at the moment. It
+ * says nothing about the proof.
+ *
+ * @param cause What happened.
+ * @returns The error to throw.
+ */
+export function cryptoUnavailable(cause: unknown): DpopError {
+  return new DpopError(
+    "temporarily_unavailable",
+    "crypto-unavailable",
+    "The DPoP proof's signature cannot be verified now",
+    { cause },
+  );
 }
 
 async function importWebKey(
   jwk: PublicJwk,
   { keyParameters, signatureParameters }: AlgParameters,
 ): Promise<VerifySignature> {
-  const key = await crypto.subtle.importKey("jwk", { ...jwk }, keyParameters, false, ["verify"]);
+  let key: CryptoKey;
+  try {
+    key = await crypto.subtle.importKey("jwk", { ...jwk }, keyParameters, false, ["verify"]);
+  } catch (cause) {
+    // The only error that importing throws for what the key holds (Web Cryptography API, section 14.3.9).
+    if (!(cause instanceof DOMException) || cause.name !== "DataError") {
+      throw cryptoUnavailable(cause);
+    }
+    throw invalidProof("jwk-invalid", "The DPoP proof's key is invalid", undefined, cause);
+  }
   return (signature, signed) => crypto.subtle.verify(signatureParameters, key, signature, signed);
 }
 
@@ -52,23 +70,12 @@ async function importWebKey(
 function importAtOnce(jwk: PublicJwk, { crv }: AlgParameters): VerifySignature | undefined {
   const builtin = crv === "Ed25519" && "Deno" in globalThis ? nodeCrypto() : undefined;
   if (builtin === undefined) return undefined;
-  const key: unknown = builtin.createPublicKey({ key: { ...jwk }, format: "jwk" });
+  let key: unknown;
+  try {
+    key = builtin.createPublicKey({ key: { ...jwk }, format: "jwk" });
+  } catch {
+    // Its errors do not say whose fault it is; those of Web Crypto do.
+    return undefined;
+  }
   return (signature, signed) => builtin.verify(null, signed, key, signature) === true;
-}
-
-interface NodeCrypto {
-  createPublicKey(key: { readonly key: object; readonly format: "jwk" }): unknown;
-  verify(algorithm: null, data: Uint8Array, key: unknown, signature: Uint8Array): unknown;
-}
-
-/** `node:crypto` without an import, which a browser would stumble over. */
-function nodeCrypto(): NodeCrypto | undefined {
-  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
-  const found: unknown = process?.getBuiltinModule?.("node:crypto");
-  return isNodeCrypto(found) ? found : undefined;
-}
-
-function isNodeCrypto(value: unknown): value is NodeCrypto {
-  return typeof value === "object" && value !== null && "createPublicKey" in value &&
-    "verify" in value;
 }

@@ -10,6 +10,7 @@ import { sha256 } from "../_internal/sha256.ts";
 
 interface Entry<T> {
   readonly value: T;
+  readonly sinceMs: number;
   readonly untilMs: number;
 }
 
@@ -40,7 +41,9 @@ export class TokenCache<T> {
     if (this.#lifetimeMs === 0 || this.#entries.size === 0) return undefined;
     const key = keyOf(token);
     const entry = this.#entries.get(key);
-    if (entry === undefined || nowMs < entry.untilMs) return entry?.value;
+    if (entry === undefined) return undefined;
+    // A clock that was set back would let a token that was revoked live on for as long.
+    if (nowMs >= entry.sinceMs && nowMs < entry.untilMs) return entry.value;
     this.#entries.delete(key);
     return undefined;
   }
@@ -55,7 +58,7 @@ export class TokenCache<T> {
    */
   set(token: string, value: T, nowMs: number, exp = Infinity): void {
     const untilMs = Math.min(nowMs + this.#lifetimeMs, exp * 1000);
-    if (untilMs > nowMs) this.#entries.set(keyOf(token), { value, untilMs });
+    if (untilMs > nowMs) this.#entries.set(keyOf(token), { value, sinceMs: nowMs, untilMs });
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { decodeBase64Url } from "../_internal/base64url.ts";
+import { MAX_DEPTH } from "./_json.ts";
 import type { TokenSettings } from "./_token_options.ts";
 import { DpopError } from "./dpop_error.ts";
 import type { ValidatedToken } from "./token_validator.ts";
@@ -22,7 +23,8 @@ const THUMBPRINT_BYTES = 32;
  *
  * @param claims What the token says; frozen by this.
  * @param settings Scopes and principal.
- * @returns The token, or `null` when it is bound to something else than the key of proofs.
+ * @returns The token, or `null` when it is bound to something else than the key of proofs, or its claims are
+ * nested too deep.
  * @throws {DpopError} `insufficient_scope`.
  */
 export function readToken(claims: Claims, settings: TokenSettings): ValidatedToken | null {
@@ -39,7 +41,7 @@ export function readToken(claims: Claims, settings: TokenSettings): ValidatedTok
     );
   }
   // One request must not change what a later one is told of the same token.
-  deepFreeze(claims);
+  if (!deepFreeze(claims, MAX_DEPTH)) return null;
   const principal = settings.principal(claims);
   return Object.freeze({
     ...(jkt !== undefined && { jkt }),
@@ -109,8 +111,10 @@ function readThumbprint(cnf: unknown): string | undefined | null {
   return jkt.length === 43 && decodeBase64Url(jkt)?.length === THUMBPRINT_BYTES ? jkt : null;
 }
 
-function deepFreeze(value: unknown): void {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
+/** Freezes what JSON.parse made, which goes deeper than recursion can; says whether it was all of it. */
+function deepFreeze(value: unknown, depth: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (depth === 0) return false;
   Object.freeze(value);
-  Object.values(value).forEach(deepFreeze);
+  return Object.values(value).every((item) => deepFreeze(item, depth - 1));
 }

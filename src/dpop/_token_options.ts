@@ -128,12 +128,20 @@ export function readServerUrl(name: string, value: unknown): string {
   try {
     url = new URL(value instanceof URL ? value.href : typeof value === "string" ? value : "");
   } catch {
-    throw wrong(name, must, value);
+    throw wrongUrl(name, must, value);
   }
   const { protocol, hostname, username, password, hash, href } = url;
   const isSecure = protocol === "https:" || protocol === "http:" && LOOPBACK.test(hostname);
   if (isSecure && username === "" && password === "" && hash === "") return href;
-  throw wrong(name, must, value instanceof URL ? `${protocol}//${hostname}` : value);
+  throw wrongUrl(name, must, value);
+}
+
+/** The same, where a URL was expected: one may hold a password or a key, so no more than its host is shown. */
+export function wrongUrl(name: string, must: string, value: unknown): TypeError {
+  if (typeof value !== "string" && !(value instanceof URL)) return wrong(name, must, value);
+  const text = String(value);
+  const { protocol, hostname } = URL.canParse(text) ? new URL(text) : {};
+  return wrong(name, must, protocol === undefined ? "no URL" : `${protocol}//${hostname}`);
 }
 
 function shown(value: unknown): string {

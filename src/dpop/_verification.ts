@@ -9,6 +9,7 @@ import { sha256 } from "../_internal/sha256.ts";
 import { SecurityError } from "../errors.ts";
 import { answerWithin } from "./_answer_within.ts";
 import type { TokenScheme } from "./_authorization.ts";
+import { invalidProof } from "./_invalid_proof.ts";
 import { type OpenProof, openProof } from "./_proof.ts";
 import { readMethod, readUrl } from "./_request_facts.ts";
 import type { VerifierSettings } from "./_verifier_options.ts";
@@ -55,10 +56,9 @@ export async function openPendingProof(
   if (header.length <= 2 * maxProofBytes + 2 && header.includes(",")) {
     throw new DpopError("invalid_dpop_proof", "several-proofs", "More than one DPoP proof");
   }
-  const method = attempt.method = await readMethod(attempt.request, settings);
-  const { text, expected } = await readUrl(attempt.request, settings);
+  const method = attempt.method = await readMethod(attempt, settings);
+  const { text, expected } = await readUrl(attempt, settings);
   attempt.url = text;
-  const nowSeconds = readClock(settings);
   const opened = attempt.proof = openProof(header, {
     method,
     url: expected,
@@ -66,7 +66,7 @@ export async function openPendingProof(
     maxAgeSeconds: settings.maxAgeSeconds,
     maxFutureSeconds: settings.maxFutureSeconds,
     maxProofBytes,
-    nowSeconds,
+    nowSeconds: readClock(settings),
     ...(accessToken !== undefined && { accessToken }),
   });
   return {
@@ -77,7 +77,9 @@ export async function openPendingProof(
       const nonce = await checkNonce(opened.claims.nonce, attempt, settings);
       // Last of all: a proof that is refused for any other reason must not use up its jti, or whoever saw
       // it could spoil it.
-      await requireNew(opened, nowSeconds, attempt, settings);
+      await requireNew(opened, readYoung(opened, settings), attempt, settings);
+      // "New" counts only while a store that answered late cannot have forgotten the proof's first use.
+      readYoung(opened, settings);
       const { jkt, alg, jwk, claims } = opened;
       return { proof: { jkt, alg, jwk, claims }, nonce };
     },
@@ -111,6 +113,17 @@ function readClock({ now }: VerifierSettings): number {
     cause = error;
   }
   throw unavailable("clock-invalid", cause);
+}
+
+/**
+ * The time, in which the proof still has to be young enough: meanwhile the token was validated and nonces
+ * were asked for. A proof that grows too old while one waits is about to be forgotten, and would count again.
+ */
+function readYoung({ claims }: OpenProof, settings: VerifierSettings): number {
+  const nowSeconds = readClock(settings);
+  const skewSeconds = claims.iat - nowSeconds;
+  if (-skewSeconds <= settings.maxAgeSeconds) return nowSeconds;
+  throw invalidProof("iat-too-old", "The DPoP proof is too old", { skewSeconds });
 }
 
 /** Tells the newest nonce if the client does not have it. */

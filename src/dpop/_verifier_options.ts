@@ -18,10 +18,11 @@ export interface DpopVerifierOptions {
    * Origin under which clients know this server, such as `https://api.example.com`; path and query are
    * the request's. Needed unless `resolveUrl` is given. @default {undefined}
    */
-  readonly origin?: string;
+  readonly origin?: string | URL;
   /**
    * Tells the URL that the client asked for, where that is not `origin` with the request's path: several
    * origins, a proxy that rewrites paths, forward-auth. It must trust no header that a client can set.
+   * Neither the request's own path nor the one of the answer may have dot segments or backslashes.
    * @default {undefined}
    */
   readonly resolveUrl?: (request: Request) => string | URL | Promise<string | URL>;
@@ -30,7 +31,9 @@ export interface DpopVerifierOptions {
   /** Accepted algorithms, asymmetric ones of JWS. @default {["Ed25519", "ES256"]} */
   readonly algs?: readonly DpopAlg[];
   /**
-   * What remembers proofs; with many machines, one that they share.
+   * What remembers proofs; with many machines, one that they share. Verifiers that share one need the same
+   * `maxAgeSeconds` and `maxFutureSeconds`, as each proof is remembered for the window of the verifier that
+   * accepted it. Where the window grows, accept no proofs until the old one has passed.
    * @default {a MemoryReplayStore of 100,000 entries}
    */
   readonly replay?: ReplayStore | "dangerously-off";
@@ -39,6 +42,11 @@ export interface DpopVerifierOptions {
    * @default {1000}
    */
   readonly replayTimeoutMs?: number;
+  /**
+   * How long `validateToken`, `resolveUrl`, `resolveMethod` and `audit` each have to answer, in
+   * milliseconds; then the request is refused with 503. @default {10_000}
+   */
+  readonly timeoutMs?: number;
   /** What issues and checks nonces. @default {undefined} */
   readonly nonces?: DpopNonces;
   /**
@@ -94,6 +102,7 @@ export interface VerifierSettings {
   readonly algSet: ReadonlySet<DpopAlg>;
   readonly replay: ReplayStore | undefined;
   readonly replayTimeoutMs: number;
+  readonly timeoutMs: number;
   readonly nonces: DpopNonces | undefined;
   readonly requireNonce: boolean;
   readonly maxAgeSeconds: number;
@@ -118,6 +127,7 @@ const COMMON: readonly (keyof DpopVerifierOptions)[] = [
   "algs",
   "replay",
   "replayTimeoutMs",
+  "timeoutMs",
   "nonces",
   "requireNonce",
   "maxAgeSeconds",
@@ -197,6 +207,7 @@ export function readVerifierOptions(
     algSet,
     replay: replay === "dangerously-off" ? undefined : replay,
     replayTimeoutMs: integerOr("replayTimeoutMs", options.replayTimeoutMs, 1000, 1, MAX_TIMEOUT_MS),
+    timeoutMs: integerOr("timeoutMs", options.timeoutMs, 10_000, 1, MAX_TIMEOUT_MS),
     nonces,
     requireNonce,
     maxAgeSeconds: integerOr("maxAgeSeconds", options.maxAgeSeconds, 300, 1),
@@ -250,11 +261,12 @@ function readOrigin({ origin, resolveUrl }: DpopVerifierOptions): string | undef
     );
   }
   const must = "a scheme and an authority, such as https://api.example.com";
-  if (typeof origin !== "string" || !/^https?:\/\/[^\s/?#@\\]+$/i.test(origin)) {
+  const text = origin instanceof URL ? origin.href : origin;
+  if (typeof text !== "string" || !/^https?:\/\/[^\s/?#@\\]+\/?$/i.test(text)) {
     throw wrong("origin", must, origin);
   }
   try {
-    return new URL(origin).origin;
+    return new URL(text).origin;
   } catch {
     throw wrong("origin", must, origin);
   }

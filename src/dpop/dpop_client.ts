@@ -31,6 +31,19 @@ export interface DpopClientOptions {
   readonly dangerouslyAllowHttp?: boolean;
 }
 
+const OPTIONS: readonly (keyof DpopClientOptions)[] = [
+  "alg",
+  "keys",
+  "signer",
+  "fetch",
+  "now",
+  "maxNonceOrigins",
+  "dangerouslyAllowHttp",
+];
+
+/** An authorization server says in one piece what is wrong. */
+const ERROR_TIMEOUT_MS = 2000;
+
 /** Options of {@linkcode DpopClient.proof}. */
 export interface DpopProofOptions {
   /** Method of the request. */
@@ -82,10 +95,15 @@ export interface DpopClient {
    * - A redirect within the origin is followed with a new proof, at most 20 of them; one to another origin is
    *   refused, since the token would go along. `redirected` is therefore `false` on what is returned. Browsers
    *   hide where a redirect leads, so there any redirect is refused.
+   * - A `Request` is sent as it is, with what its runtime put into it, such as a proxy or a client's
+   *   certificate (`client` in Deno, `dispatcher` in Node). None can be made for another URL that still has
+   *   them: what has to go along with redirects belongs into `init`.
+   * - Of a 400, up to 16 KiB are read for at most 2 seconds, to see whether it asks for a nonce.
    * - The token's key is chosen by its `cnf.jkt` where it is a JWT; for opaque ones say `jkt` if keys rotate.
    *
    * @param input What `fetch` takes; https, or http to a loopback address.
-   * @param init What `fetch` takes, the access token, and the key.
+   * @param init What `fetch` takes, a `Request` too, the access token, and the key. `signal` ends the work on
+   * proofs and nonces as well; what `redirect` says is done by the client, and `fetch` is told `"manual"`.
    * @returns The response.
    * @throws {TypeError} If the request cannot be sent, as with `fetch`; if `headers` hold DPoP, or an
    * Authorization that the token's would replace; or if `accessToken` is malformed.
@@ -115,7 +133,8 @@ export interface DpopClient {
  *
  * @param options The key, and how requests are sent.
  * @returns The client.
- * @throws {TypeError} If more than one of `alg`, `keys` and `signer` is given, or a key is of no use.
+ * @throws {TypeError} If an option is unknown or of the wrong kind, more than one of `alg`, `keys` and `signer`
+ * is given, or a key is of no use.
  * @throws {RangeError} If `maxNonceOrigins` is no positive integer.
  * @throws {SecurityError} What the store of the keys throws.
  * @see {@link https://www.rfc-editor.org/rfc/rfc9449 | RFC 9449}
@@ -134,7 +153,19 @@ export interface DpopClient {
  * ```
  */
 export async function createDpopClient(options: DpopClientOptions = {}): Promise<DpopClient> {
+  // A misspelt `keys` would be a new key each time, and nobody would notice.
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.some((one) => one === name)) continue;
+    throw new TypeError(`Cannot make a DPoP client as '${name}' is not one of its options`);
+  }
   const { maxNonceOrigins = 100, now = Date.now, fetch, dangerouslyAllowHttp = false } = options;
+  // The text "false" would be true.
+  if (typeof dangerouslyAllowHttp !== "boolean") {
+    throw new TypeError(
+      `Cannot make a DPoP client as 'dangerouslyAllowHttp' must be a boolean: ` +
+        `current value is ${dangerouslyAllowHttp}`,
+    );
+  }
   if (!Number.isInteger(maxNonceOrigins) || maxNonceOrigins < 1) {
     throw new RangeError(
       `Cannot make a DPoP client as 'maxNonceOrigins' must be a positive integer: ` +
@@ -143,13 +174,14 @@ export async function createDpopClient(options: DpopClientOptions = {}): Promise
   }
   checkFunction("now", now);
   if (fetch !== undefined) checkFunction("fetch", fetch);
-  const keys = await ClientKeys.from(await sourceOf(options));
+  const keys = await ClientKeys.from(await sourceOf(options), now);
   return new Client(keys, {
     nonces: new ClientNonces(maxNonceOrigins),
     now,
     // Looked up when used, as whoever replaces the global one expects.
     fetch: fetch === undefined ? (input, init) => globalThis.fetch(input, init) : fetch,
     dangerouslyAllowHttp,
+    errorTimeoutMs: ERROR_TIMEOUT_MS,
   });
 }
 
@@ -178,6 +210,7 @@ interface ClientSettings {
   readonly now: () => number;
   readonly fetch: FetchFunction;
   readonly dangerouslyAllowHttp: boolean;
+  readonly errorTimeoutMs: number;
 }
 
 /** One request, as its proof needs it. */
@@ -228,11 +261,11 @@ class Client implements DpopClient {
     });
   }
 
-  async fetch(input: string | URL | Request, init: DpopFetchInit = {}): Promise<Response> {
+  async fetch(input: string | URL | Request, init?: DpopFetchInit): Promise<Response> {
     const keys = this.#open();
-    const { accessToken, jkt, ...more } = init;
+    const { accessToken, jkt } = init ?? {};
     const token = factsOf(keys, accessToken);
-    return await send(toOutgoing(input, more), accessToken, {
+    return await send(toOutgoing(input, init ?? {}), accessToken, {
       ...this.#settings,
       prove: ({ method }, htu, nonce) => this.#prove(keys, { htm: method, htu, token, nonce, jkt }),
     });

@@ -13,9 +13,13 @@ import { type DpopErrorCode, SecurityError, type SecurityErrorDetails } from "..
  * - Keys: `jkt-mismatch` (another key than the token, grant or `dpop_jkt` is bound to),
  *   `dpop-jkt-invalid` (that parameter is no thumbprint), `signature-invalid`, `replayed`.
  * - The token: `token-invalid`, `token-not-bound`, `scope-insufficient`.
- * - This side: `replay-store-full`, `replay-quota-exceeded`, `replay-store-unavailable`,
- *   `nonce-service-unavailable`, `token-validator-unavailable`, `audit-unavailable`, `url-unresolved`,
- *   `request-unreadable` (the framework's request threw or held no method), `clock-invalid`.
+ * - Where it goes: `request-url-ambiguous` (two readers of the request might see two paths: `Host` is
+ *   more than an authority, or the path has dot segments, backslashes or white space).
+ * - This side: `replay-store-full`, `replay-quota-exceeded` (of one client key: 429),
+ *   `replay-store-unavailable`, `nonce-service-unavailable`, `token-validator-unavailable`,
+ *   `audit-unavailable`, `url-unresolved`,
+ *   `request-unreadable` (the framework's request threw or held no method), `clock-invalid`,
+ *   `crypto-unavailable` (the runtime's cryptography failed, or lacks the algorithm).
  */
 export type DpopErrorReason =
   | "no-credentials"
@@ -25,6 +29,7 @@ export type DpopErrorReason =
   | "bound-token-as-bearer"
   | "proof-missing"
   | "several-proofs"
+  | "request-url-ambiguous"
   | "proof-too-large"
   | "malformed"
   | "typ-invalid"
@@ -67,7 +72,8 @@ export type DpopErrorReason =
   | "audit-unavailable"
   | "url-unresolved"
   | "request-unreadable"
-  | "clock-invalid";
+  | "clock-invalid"
+  | "crypto-unavailable";
 
 /** Options of {@linkcode DpopError}. */
 export interface DpopErrorOptions {
@@ -83,8 +89,11 @@ export interface DpopErrorOptions {
   readonly body?: string | null;
 }
 
-/** The status of each code at a resource server; 401 for those that are not named. */
-const STATUSES: Readonly<Record<string, number>> = {
+/** The status of each code at a resource server. */
+const STATUSES: Readonly<Record<DpopErrorCode, number>> = {
+  invalid_dpop_proof: 401,
+  use_dpop_nonce: 401,
+  invalid_token: 401,
   invalid_request: 400,
   invalid_grant: 400,
   insufficient_scope: 403,
@@ -133,6 +142,7 @@ export class DpopError extends SecurityError {
    * @param reason What the operator is told.
    * @param message What happened, in words that a client may see.
    * @param options Status, headers, body, details and cause.
+   * @throws {TypeError} If the code is none of {@linkcode DpopErrorCode}, or `null`.
    */
   constructor(
     code: DpopErrorCode | null,
@@ -141,8 +151,14 @@ export class DpopError extends SecurityError {
     options: DpopErrorOptions = {},
   ) {
     super(code as DpopErrorCode, message, options);
+    // It is written into a header: a quotation mark in it would end the challenge, a line break the header.
+    if (!isDpopErrorCode(code)) {
+      throw new TypeError(
+        "Cannot create a DpopError: 'code' must be one of DpopErrorCode, or null",
+      );
+    }
     this.reason = reason;
-    this.status = options.status ?? STATUSES[code ?? ""] ?? 401;
+    this.status = options.status ?? (code === null ? 401 : STATUSES[code]);
     this.#headers = options.headers ?? plainHeaders(code, this.status);
     this.#body = options.body ?? null;
   }
@@ -163,6 +179,10 @@ export class DpopError extends SecurityError {
       headers: { "cache-control": "no-store", ...this.#headers },
     });
   }
+}
+
+function isDpopErrorCode(code: unknown): code is DpopErrorCode | null {
+  return code === null || typeof code === "string" && Object.hasOwn(STATUSES, code);
 }
 
 function plainHeaders(

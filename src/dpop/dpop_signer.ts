@@ -55,7 +55,8 @@ export interface DpopKeyProvider {
 
   /**
    * Keeps a key for as long as a token is bound to it. A client calls it when it first uses a token that says
-   * when it expires; a failure does not stop the request, and the next one calls it again.
+   * when it expires, and does not wait for it: neither a failure nor a store that hangs stops the request.
+   * After a failure, or a minute without an answer, the next request with the token calls it again.
    *
    * @param jkt Thumbprint of the key.
    * @param untilSeconds When the token expires, in seconds since the epoch, as the token says.

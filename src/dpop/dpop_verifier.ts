@@ -1,7 +1,7 @@
 import { silentReporter } from "../events/audit_event.ts";
 import { answerWithin } from "./_answer_within.ts";
 import { decideGrant } from "./_authorization_server.ts";
-import { type Challenger, withChallenge } from "./_challenge.ts";
+import { type Challenger, isAnswer, withChallenge } from "./_challenge.ts";
 import { recordRefusal, recordSuccess } from "./_record.ts";
 import { decideAccess } from "./_resource_server.ts";
 import { type Attempt, issueNonce, unavailable } from "./_verification.ts";
@@ -13,7 +13,7 @@ import {
   type VerifierSettings,
 } from "./_verifier_options.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
-import { DpopError } from "./dpop_error.ts";
+import type { DpopError } from "./dpop_error.ts";
 import type { VerifiedDpopProof } from "./verify_dpop_proof.ts";
 
 export type {
@@ -41,8 +41,9 @@ export interface DpopAccessFacts {
   /** What the access token says. */
   readonly claims: Readonly<Record<string, unknown>>;
   /**
-   * Headers to append to the response: a `DPoP-Nonce`, where the client does not have the newest one, and
-   * what lets scripts of other origins read it.
+   * Headers for the response, where the client does not have the newest nonce: `DPoP-Nonce` and
+   * `Cache-Control: no-store`, which replace what the response has, and `Access-Control-Expose-Headers`,
+   * which is appended.
    */
   readonly headers: Headers;
 }
@@ -85,7 +86,7 @@ export interface DpopProvenGrant {
   };
   /** The proof. */
   readonly proof: VerifiedDpopProof;
-  /** Headers to append to the response, as {@linkcode DpopAccessFacts.headers}. */
+  /** Headers for the response, as {@linkcode DpopAccessFacts.headers}. */
   readonly headers: Headers;
 }
 
@@ -96,12 +97,14 @@ export interface DpopUnprovenGrant {
   /** The `token_type` of a token response. */
   readonly tokenType: "Bearer";
   /** The request's `dpop_jkt`: to bind a code to, and proven by nothing yet. */
-  readonly jkt: string | undefined;
+  readonly announcedJkt: string | undefined;
+  /** There is no key that was proven. */
+  readonly jkt?: undefined;
   /** There is no key that was proven. */
   readonly cnf?: undefined;
   /** There is no proof. */
   readonly proof?: undefined;
-  /** Headers to append to the response. */
+  /** Headers for the response: none. */
   readonly headers: Headers;
 }
 
@@ -156,6 +159,7 @@ export interface DpopVerifier {
    * @returns What was granted, or the refusal. Whatever the client, the store or the token validator do,
    * it is one of the two.
    * @throws What the signal was aborted with.
+   * @throws {TypeError} If an option is unknown.
    */
   verifyRequest(
     request: Request,
@@ -181,6 +185,7 @@ export interface DpopGrantVerifier {
    * @param options What is known of the grant, and the abort signal.
    * @returns Whether it may go on and what to bind to, or the refusal.
    * @throws What the signal was aborted with.
+   * @throws {TypeError} If an option is unknown.
    */
   verifyRequest(request: Request, options?: DpopGrantRequest): Promise<DpopGrant | DpopRefusal>;
 }
@@ -190,7 +195,12 @@ export interface DpopGrantVerifier {
  * authorization requests, `dpop_jkt`, and binding of public clients' refresh tokens.
  *
  * It authenticates no client and reads no body: what the grant is bound to is said by
- * {@linkcode DpopGrantRequest}. Refusals are 400 with a JSON body, 503 for a failure of this side.
+ * {@linkcode DpopGrantRequest}. Refusals are 400 with a JSON body, 429 where one client key has used up its
+ * share of the replay store, and 503 for a failure of this side.
+ *
+ * Whoever can make keys can make proofs, and each that is accepted fills the replay store: where anybody may
+ * ask for tokens, authenticate clients or limit their rate before this, and size the store's capacity for what
+ * is let through in `maxAgeSeconds` + `maxFutureSeconds`.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9449#section-5 | RFC 9449, section 5}
  *
@@ -225,7 +235,12 @@ export function createDpopVerifier(options: DpopAuthorizationServerOptions): Dpo
  * The proof is checked in this order: form, algorithm, key, claims, method, URL, hash of the token, binding
  * of the token, signature, nonce, and last that it is new. A proof that is refused uses up no `jti`. When
  * the replay store, the nonces or the token validator fail, the request is refused with 503, and never with
- * a code that blames the proof. CORS preflights carry no credentials: answer them before this.
+ * a code that blames the proof; with 429 where one client key has used up its share of the replay store.
+ * CORS preflights carry no credentials: answer them before this.
+ *
+ * A request with two readings is refused with 400: one with a `Host` that is more than an authority, or a
+ * path with dot segments or backslashes, which some routers resolve and others do not. For `node:http`, make
+ * the `Request` of `rawHeaders`: `headers` drops a second Authorization, which has to be seen to be refused.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9449#section-7 | RFC 9449, section 7}
  *
@@ -272,7 +287,7 @@ function createAccessVerifier(options: DpopResourceServerOptions): DpopVerifier 
       dpop_bound_access_tokens_required: !allowBearer,
     }),
     async verifyRequest(request: Request, options: DpopGrantRequest = {}) {
-      const { signal, boundJkt, dpopJkt, requireProof } = options;
+      const { signal, boundJkt, dpopJkt, requireProof } = requireKnown(options);
       // To ignore what somebody relies on would wave requests through.
       if (boundJkt !== undefined || dpopJkt !== undefined || requireProof !== undefined) {
         throw new TypeError(
@@ -295,12 +310,36 @@ function createGrantVerifier(options: DpopAuthorizationServerOptions): DpopGrant
     algs,
     metadata: Object.freeze({ dpop_signing_alg_values_supported: algs }),
     async verifyRequest(request: Request, options: DpopGrantRequest = {}) {
-      const { signal } = options;
+      const { signal } = requireKnown(options);
       const run = (attempt: Attempt) => decideGrant(attempt, settings, options);
       return await decide(request, signal, settings, by, run);
     },
   });
 }
+
+/** A binding under a name that nobody reads would be none: the grant would go to whoever has it. */
+function requireKnown(options: DpopGrantRequest): DpopGrantRequest {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot verify a request: 'options' must be an object: current value is ${
+        options === null ? "null" : `a ${typeof options}`
+      }`,
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (!PER_REQUEST.some((one) => one === name)) {
+      throw new TypeError(`Cannot verify a request: '${name}' is not an option`);
+    }
+  }
+  return options;
+}
+
+const PER_REQUEST: readonly (keyof DpopGrantRequest)[] = [
+  "signal",
+  "boundJkt",
+  "dpopJkt",
+  "requireProof",
+];
 
 async function decide<Granted extends DpopAccess | DpopGrant>(
   request: Request,
@@ -343,13 +382,13 @@ async function challenge(
 ): Promise<DpopError> {
   const { scheme } = attempt;
   // What is no DpopError by now came out of a request that is none.
-  let error = thrown instanceof DpopError ? thrown : unavailable("request-unreadable", thrown);
+  let error = isAnswer(thrown) ? thrown : unavailable("request-unreadable", thrown);
   let nonce: string | undefined;
   if (error.code === "use_dpop_nonce") {
     try {
       nonce = await issueNonce(attempt, settings);
     } catch (failure) {
-      error = failure instanceof DpopError ? failure : error;
+      error = isAnswer(failure) ? failure : error;
     }
   }
   return withChallenge(error, by, { scheme, nonce });

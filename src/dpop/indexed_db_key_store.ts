@@ -146,7 +146,10 @@ export class IndexedDbKeyStore implements KeyStore {
       return await answerWithin(() => ask(factory), limits);
     } catch (cause) {
       signal?.throwIfAborted();
-      if (!isFirst || this.#fallback === "throw") {
+      // Another request may have been answered meanwhile, and settled it.
+      const { persistence } = this;
+      if (persistence === "memory") return undefined;
+      if (persistence === "indexed-db" || this.#fallback === "throw") {
         throw new SecurityError("key-store-unavailable", "The keys are out of reach", { cause });
       }
       this.#persistence = "memory";

@@ -159,7 +159,7 @@ async function introspect(
     redirect: "manual",
     signal,
   });
-  const body = await readBody(response, maxResponseBytes);
+  const body = await readBody(response, maxResponseBytes, signal);
   if (!JSON_TYPE.test(response.headers.get("content-type") ?? "")) {
     throw new Error("The introspection response is no JSON");
   }

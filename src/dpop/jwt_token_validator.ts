@@ -68,19 +68,25 @@ export interface JwtTokenValidatorOptions extends TokenValidatorOptions {
    */
   readonly typ?: string;
   /**
-   * Claims that every token must have besides `iss`, `aud` and `exp`.
+   * Claims that every token must have besides `iss`, `aud` and `exp`; `sub`, `client_id` and `jti` as texts
+   * that are not empty.
    * @default {["sub", "client_id", "iat", "jti"] for "at+jwt", or else none}
    */
   readonly requiredClaims?: readonly string[];
   /** How long fetched keys are used, in seconds. @default {600} */
   readonly cacheMaxAgeSeconds?: number;
-  /** How often an unknown key lets the keys be fetched anew at most, in seconds. @default {30} */
+  /**
+   * How long after a fetch no unknown key lets the keys be fetched anew, in seconds, whether it brought keys or
+   * failed. While there are no keys that may be used, a failure counts for one second at most. @default {30}
+   */
   readonly cooldownSeconds?: number;
 }
 
 const ACCESS_TOKEN_TYPE = "at+jwt";
 /** RFC 9068, section 2.2; the validator looks at the others anyway. */
 const ACCESS_TOKEN_CLAIMS = ["sub", "client_id", "iat", "jti"];
+/** Strings, of which none that is empty identifies anything (RFC 7519, section 4.1; RFC 8693, section 4.3). */
+const IDENTIFIERS: readonly string[] = ["sub", "client_id", "jti"];
 /** Most keys that a token without `kid` is tried with; each try costs a verification. */
 const MAX_CANDIDATES = 4;
 
@@ -146,7 +152,9 @@ export function createJwtTokenValidator(options: JwtTokenValidatorOptions): Toke
       opened ??= { jose, keyOf: openKeys(jose, settings) };
     }
     const claims = await verify(token, { nowMs, signal }, opened, settings);
-    const validated = claims === null ? null : readToken(claims, settings);
+    const validated = claims === null || !isIdentified(claims, settings)
+      ? null
+      : readToken(claims, settings);
     if (validated !== null) cache.set(token, validated, nowMs, Number(claims?.exp));
     return validated;
   }
@@ -215,6 +223,14 @@ async function verify(
     }
   }
   return null;
+}
+
+/** `jose` sees to it that the claims are there, and looks no further. */
+function isIdentified(claims: Claims, { requiredClaims }: Settings): boolean {
+  return requiredClaims.filter((name) => IDENTIFIERS.includes(name)).every((name) => {
+    const value = claims[name];
+    return typeof value === "string" && value !== "";
+  });
 }
 
 function readOptions(options: JwtTokenValidatorOptions): Settings {

@@ -53,7 +53,7 @@ export interface KeyRotationOptions {
    * @default {90 days, at most 100 periods}
    */
   readonly maxRetainSeconds?: number;
-  /** How long the store has to answer, in milliseconds. @default {5000} */
+  /** How long the store and `audit` have for each answer, in milliseconds. @default {5000} */
   readonly storeTimeoutMs?: number;
   /** Clock, in milliseconds since the epoch. @default {Date.now} */
   readonly now?: () => number;
@@ -64,11 +64,17 @@ export interface KeyRotationOptions {
   /** Closes the rotation when it is aborted. @default {undefined} */
   readonly signal?: AbortSignal;
   /**
-   * Where every change of the set is reported to, by the machine that made it. What cannot be recorded is
-   * not done. @default {nowhere}
+   * Where every change of the set is reported to, by the machine that made it. Nothing is changed while
+   * `ready` rejects. A change that was stored and that `report` then rejects is not taken back: the caller
+   * gets `audit-unavailable`, and it is reported again by timer and before anything else is changed, so that
+   * it may be recorded twice; a process that ends before does not report it. A change that the store did not
+   * answer to is reported with the outcome `error`, as it may have been made. @default {nowhere}
    */
   readonly audit?: AuditReporter;
-  /** Told of failures that no caller waited for. @default {undefined} */
+  /**
+   * Told of failures of the schedule and of {@linkcode KeyRotation.retain}, which a client does not wait for;
+   * of a token that outlives what a key can be kept, once for each key. @default {undefined}
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -121,13 +127,15 @@ export interface KeyRotation extends DpopKeyProvider, AsyncDisposable {
 
   /**
    * Keeps a key for as long as a token is bound to it. The moment is rounded up, so that many tokens of one
-   * key cost few writes, and is never brought forward.
+   * key cost few writes, and is never brought forward. Calls for one key share a write, and right after a
+   * failure they are refused without asking the store.
    *
    * @param jkt Thumbprint of the key.
    * @param untilSeconds When the last such token expires, in seconds since the epoch.
    * @throws {SecurityError} `key-not-found`, `key-store-unavailable`, `key-invalid`, `audit-unavailable`,
    * `closed`.
-   * @throws {RangeError} If it is more than `maxRetainSeconds` after the key retires, or no number.
+   * @throws {RangeError} If it is more than `maxRetainSeconds` after the key retires, when the key is kept for
+   * as long as that; or no number.
    */
   retain(jkt: string, untilSeconds: number): Promise<void>;
 
@@ -159,8 +167,8 @@ export interface KeyRotation extends DpopKeyProvider, AsyncDisposable {
 
   /**
    * Deletes a key at once, and replaces it if it was signing: for one that is no longer secret. This
-   * process stops using it even if the store does not answer; others learn of it within `refreshSeconds`,
-   * and verifiers when they ask for the set again.
+   * process stops using it even if the store does not answer, and never takes it back; others learn of it
+   * within `refreshSeconds`, and verifiers when they ask for the set again.
    *
    * @param jkt Thumbprint of the key.
    * @returns Whether the store had it.
@@ -169,9 +177,10 @@ export interface KeyRotation extends DpopKeyProvider, AsyncDisposable {
   revoke(jkt: string): Promise<boolean>;
 
   /**
-   * Stops the timer and all waiting for the store. Keys that were handed out sign no longer.
+   * Stops the timer and all waiting for the store and for `audit`. Keys that were handed out sign no longer.
+   * What was being written when it was called may still be stored, and is reported as such.
    *
-   * @returns Nothing, once everything has stopped.
+   * @returns Nothing, once all calls that were waiting have been rejected.
    */
   close(): Promise<void>;
 }
@@ -187,9 +196,11 @@ export interface KeyRotation extends DpopKeyProvider, AsyncDisposable {
  *   suspended isolate misses its timers. After a pause longer than a period there is no key left to sign,
  *   and the next one begins unannounced.
  * - While the store does not answer, keys at hand go on being used: to sign until they retire, and to be
- *   found until they are deleted, never beyond. What others revoke meanwhile is not learned.
- * - Private keys are not extractable. Only a store that writes them down is given extractable ones, and
- *   what it returns is not.
+ *   found until they are deleted, never beyond. The first use after the copy got too old waits for the
+ *   store, each answer for `storeTimeoutMs` at most; after a failure it is asked in the background, from
+ *   once a second to once a minute. What others revoke meanwhile is not learned.
+ * - Private keys are not extractable, and a set that holds one that is, is refused. The exception is a store
+ *   that writes keys down (`needsExtractable`): it is given extractable ones. `KvKeyStore` returns none.
  * - Clocks should differ by less than `announceSeconds`. A machine that is behind uses a key early rather
  *   than make another; one that is ahead retires and deletes keys early, for all. A clock that is set back
  *   brings no deleted key back and makes no more keys; a key then signs for less than three periods.

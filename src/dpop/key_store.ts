@@ -40,7 +40,7 @@ export interface KeySet {
 
 /** Where the keys of a rotation lie: one small set that is read and replaced as a whole. */
 export interface KeyStore {
-  /** Whether it writes keys down, and therefore needs extractable ones. */
+  /** Whether it writes keys down, and therefore needs extractable ones; from no other are they accepted. */
   readonly needsExtractable: boolean;
 
   /**

@@ -1,5 +1,13 @@
 import { SecurityError } from "../errors.ts";
 import { isDpopAlg } from "./_algs.ts";
+import {
+  checkIsNewer,
+  digestOf,
+  equals,
+  type FoundIndex,
+  nextIndex,
+  parseIndex,
+} from "./_kv_key_index.ts";
 import { whenUnlocked } from "./_kv_lock.ts";
 import { publicMembers } from "./_public_jwk.ts";
 import { importPrivateKey, KeySealer, type SealedName } from "./_sealed_keys.ts";
@@ -42,8 +50,8 @@ export interface KeyKv {
 /** Options of {@linkcode KvKeyStore}. */
 export interface KvKeyStoreOptions {
   /**
-   * Secrets that seal the private keys, the current one first: at least 32 random bytes each, kept anywhere
-   * but in this database. An older one is needed until each of its keys was sealed again, which the next
+   * Secrets that seal the keys, the current one first: at least 32 random bytes each, used for this set alone,
+   * and kept anywhere but in its database. An older one is needed until all was sealed again, which the next
    * change of the set does.
    */
   readonly sealKeys: readonly Uint8Array[];
@@ -56,15 +64,23 @@ const BATCH_SIZE = 500;
 /** Names the entry whose version is the set's. */
 const INDEX = "set";
 const KEY = "key";
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
 /**
  * Keeps the keys of a rotation in Deno KV, sealed.
  *
  * A `CryptoKey` that is put into Deno KV lies in the database in clear, even one that is not extractable.
  * Here private keys are encrypted before they are written (AES-256-GCM under a key derived from the
- * secret), together with the times of the key, and bound to its thumbprint, algorithm and place. Who reads
- * the database learns public keys; who writes to it can delete keys or bring an old state of the whole set
- * back, but cannot make a key, change one, or prolong its life.
+ * secret), together with the times of the key, and bound to its thumbprint, algorithm and place. So is the
+ * list of the keys, with a random name of the set and a count of its changes.
+ *
+ * Who reads the database learns public keys. Who writes to it can make the set unreadable (`key-invalid`),
+ * but cannot make a key, change one, prolong its life, take a single one away or put one back. What they can
+ * put back is a whole older set, or one that the same secret sealed for the same place elsewhere. A store
+ * that has read the set refuses it (`key-invalid`), as it does an emptied database, until it is made anew;
+ * a store that has not cannot tell, and brings keys back that were revoked in the meantime. Once such a
+ * store has changed the older set more often than the newer one was, others take it for the newest: revoke
+ * the keys again then, or better use a new secret and another place.
  *
  * Keys come back non-extractable. In Deno, needs `--unstable-kv`.
  *
@@ -89,6 +105,8 @@ export class KvKeyStore implements KeyStore {
   #opened: ReadonlyMap<string, OpenedEntry> = new Map();
   /** Thumbprints that the database had entries of. */
   #found: readonly string[] = [];
+  /** The newest index that was read. */
+  #seen: FoundIndex | undefined;
 
   /**
    * Makes a store.
@@ -119,31 +137,46 @@ export class KvKeyStore implements KeyStore {
    *
    * @param options The abort signal.
    * @returns The keys and their version.
-   * @throws {SecurityError} `key-store-unavailable`, or `key-invalid` when one of the keys was changed or was
-   * sealed by another secret.
+   * @throws {SecurityError} `key-store-unavailable`, or `key-invalid` when something was changed, was sealed
+   * by another secret, or is older than what was read before.
    */
   async load(options: { readonly signal?: AbortSignal } = {}): Promise<KeySet> {
+    const seen = this.#seen;
     const entries = new Map<string, unknown>();
-    let index: KeyKvEntry | undefined;
-    for (const entry of await askKv(() => this.#read(), options.signal)) {
-      const [kind, jkt] = entry.key.slice(this.#prefix.length);
-      if (kind === INDEX) index = entry;
-      else if (kind === KEY) entries.set(String(jkt), entry.value);
+    let entry: KeyKvEntry | undefined;
+    const { length } = this.#prefix;
+    for (const one of await askKv(() => this.#read(), options.signal)) {
+      // Anything else is of a store whose prefix begins like this one.
+      const [kind, jkt] = one.key.slice(length);
+      if (one.key.length === length + 1 && kind === INDEX) entry = one;
+      if (one.key.length === length + 2 && kind === KEY && isThumbprint(jkt)) {
+        entries.set(jkt, one.value);
+      }
     }
     // Deleting the index would otherwise make a set that anybody may begin anew.
-    if (index === undefined) {
+    if (entry === undefined) {
+      checkIsNewer(undefined, seen);
       if (entries.size > 0) throw invalid();
       return { keys: [], version: null };
     }
-    const names = index.value;
-    if (!Array.isArray(names)) throw invalid();
+    const sealed = entry.value;
+    if (!(sealed instanceof Uint8Array)) throw invalid();
+    const { id, count, entries: names } = parseIndex(
+      await this.#sealer.openText(sealed, this.#indexPlace()),
+    );
+    const found: FoundIndex = { id, count, sealed, version: entry.versionstamp };
+    checkIsNewer(found, seen);
     const opened = new Map<string, OpenedEntry>();
-    for (const jkt of names) {
-      opened.set(jkt, await this.#open(jkt, entries.get(jkt)));
+    for (const [jkt, digest] of names) {
+      opened.set(jkt, await this.#open(jkt, digest, entries.get(jkt)));
     }
-    this.#opened = opened;
-    this.#found = [...entries.keys()];
-    return { keys: [...opened.values()].map(({ key }) => key), version: index.versionstamp };
+    // An answer that was long under way must not replace a newer one.
+    if (this.#seen === undefined || count >= this.#seen.count) {
+      this.#opened = opened;
+      this.#found = [...entries.keys()];
+      this.#seen = found;
+    }
+    return { keys: [...opened.values()].map(({ key }) => key), version: found.version };
   }
 
   /**
@@ -161,9 +194,15 @@ export class KvKeyStore implements KeyStore {
     version: string | null,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<boolean> {
+    const seen = this.#seen;
+    const found = this.#found;
+    // Only the newest set counts on from itself.
+    if (version !== (seen?.version ?? null)) return false;
     const values = await Promise.all(keys.map((key) => this.#seal(key)));
+    const text = JSON.stringify(nextIndex(values, seen));
+    const index = await this.#sealer.sealText(text, this.#indexPlace());
     // Written twice because the first answer was lost, it fails the second time, and the next load tells.
-    const { ok } = await askKv(() => this.#write(values, version), options.signal);
+    const { ok } = await askKv(() => this.#write(values, found, index, version), options.signal);
     return ok;
   }
 
@@ -179,18 +218,23 @@ export class KvKeyStore implements KeyStore {
 
   #write(
     values: readonly SealedEntry[],
+    found: readonly string[],
+    index: Uint8Array,
     version: string | null,
   ): Promise<{ readonly ok: boolean }> {
     const atomic = this.#kv.atomic();
-    const index = [...this.#prefix, INDEX];
     const names = values.map(({ jkt }) => jkt);
-    atomic.check({ key: index, versionstamp: version });
-    for (const jkt of this.#found) {
+    atomic.check({ key: this.#indexPlace(), versionstamp: version });
+    for (const jkt of found) {
       if (!names.includes(jkt)) atomic.delete(this.#place(jkt));
     }
     for (const value of values) atomic.set(this.#place(value.jkt), value);
-    atomic.set(index, names);
+    atomic.set(this.#indexPlace(), index);
     return atomic.commit();
+  }
+
+  #indexPlace(): readonly string[] {
+    return [...this.#prefix, INDEX];
   }
 
   #place(jkt: string): readonly string[] {
@@ -219,9 +263,10 @@ export class KvKeyStore implements KeyStore {
     return { jkt, alg, jwk, sealed };
   }
 
-  async #open(jkt: unknown, value: unknown): Promise<OpenedEntry> {
+  async #open(jkt: string, digest: string, value: unknown): Promise<OpenedEntry> {
     if (!isSealedEntry(value) || value.jkt !== jkt) throw invalid();
     const { alg, sealed } = value;
+    if (digestOf(sealed) !== digest) throw invalid();
     const old = this.#opened.get(value.jkt);
     if (old !== undefined && old.key.alg === alg && equals(old.sealed, sealed)) return old;
     let jwk: StoredKey["jwk"];
@@ -268,8 +313,8 @@ function isSealedEntry(value: unknown): value is SealedEntry {
     sealed instanceof Uint8Array;
 }
 
-function equals(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+function isThumbprint(value: unknown): value is string {
+  return typeof value === "string" && THUMBPRINT.test(value);
 }
 
 function invalid(cause?: unknown): SecurityError {

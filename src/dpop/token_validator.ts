@@ -1,11 +1,14 @@
-/** What an access token says, once somebody has checked it. */
+/**
+ * What an access token says, once somebody has checked it: a plain object that has at least one of its
+ * members, so that nothing else that a function may return is taken for an acceptance.
+ */
 export interface ValidatedToken {
-  /** Thumbprint of the key that the token is bound to, `cnf.jkt`; absent for a plain Bearer token. */
-  readonly jkt?: string;
+  /** Thumbprint of the key that the token is bound to, `cnf.jkt`; none for a plain Bearer token. */
+  readonly jkt?: string | null | undefined;
   /** On whose behalf the token acts. @default {undefined} */
-  readonly principal?: string;
+  readonly principal?: string | null | undefined;
   /** The token's claims, or what introspection says of it. @default {{}} */
-  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly claims?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
 /** Options of {@linkcode TokenValidator}. */
@@ -21,13 +24,13 @@ export interface TokenValidationOptions {
  *
  * @param token The access token, as the client sent it.
  * @param options The abort signal.
- * @returns What the token says, or `null` when it is not acceptable.
+ * @returns What the token says; `null` or `undefined` when it is not acceptable.
  * @throws When it cannot be told: the request is then refused with a 503.
  */
 export type TokenValidator = (
   token: string,
   options?: TokenValidationOptions,
-) => ValidatedToken | null | Promise<ValidatedToken | null>;
+) => ValidatedToken | null | undefined | Promise<ValidatedToken | null | undefined>;
 
 /** What {@linkcode createJwtTokenValidator} and {@linkcode createIntrospectionValidator} both take. */
 export interface TokenValidatorOptions {

@@ -99,8 +99,9 @@ const defaultAlgs: ReadonlySet<DpopAlg> = new Set(DEFAULT_ALGS);
  * @param proof The value of the one `DPoP` header.
  * @param options What the proof has to fit.
  * @returns The key and the claims.
- * @throws {DpopError} `invalid_dpop_proof`, or `use_dpop_nonce` for a nonce that is missing or another;
- * `reason` says more.
+ * @throws {DpopError} `invalid_dpop_proof`; `use_dpop_nonce` for a nonce that is missing or another;
+ * `temporarily_unavailable` where the runtime's cryptography fails or lacks the algorithm. `reason` says
+ * more.
  * @throws {TypeError} If an option has the wrong type, `url` is not absolute, or `algs` names `none`, a
  * symmetric or an unknown algorithm.
  * @throws {RangeError} If a duration or size is out of range.

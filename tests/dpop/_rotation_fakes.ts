@@ -1,11 +1,26 @@
 /** What tests of key rotation share: a clock with its own timers, and stores that misbehave. */
 
-import type { KeyRotationTimers } from "../../src/dpop/key_rotation.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { SecurityError } from "../../src/errors.ts";
+import {
+  createKeyRotation,
+  type KeyRotation,
+  type KeyRotationOptions,
+  type KeyRotationTimers,
+} from "../../src/dpop/key_rotation.ts";
 import type { KeySet, KeyStore, StoredKey } from "../../src/dpop/key_store.ts";
 import { MemoryKeyStore } from "../../src/dpop/memory_key_store.ts";
 
 export const START_MS = 1_700_000_000_000;
 export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
+
+const HOURLY = {
+  rotateEverySeconds: 3600,
+  overlapSeconds: 7200,
+  announceSeconds: 600,
+  refreshSeconds: 60,
+};
 
 /** Time that only goes where it is told to. */
 export class VirtualClock {
@@ -115,4 +130,41 @@ export function overlaps(keys: readonly StoredKey[]): number {
       return other > at && a.signsFromMs < b.retiresAtMs && b.signsFromMs < a.retiresAtMs;
     })
   ).length;
+}
+
+/** One process of a rotation. */
+export interface Machine {
+  readonly clock: VirtualClock;
+  readonly store: WatchedStore;
+  readonly rotation: KeyRotation;
+}
+
+/** Starts a process that rotates by the hour. */
+export async function machine(
+  options: KeyRotationOptions = {},
+  store = new WatchedStore(),
+  clock = new VirtualClock(),
+): Promise<Machine> {
+  const { now, timers } = clock;
+  const rotation = await createKeyRotation({
+    store,
+    now,
+    timers,
+    random: () => 0.5,
+    ...HOURLY,
+    ...options,
+  });
+  return { clock, store, rotation };
+}
+
+/** Phases of the keys at hand. */
+export async function phases(rotation: KeyRotation): Promise<readonly string[]> {
+  return (await rotation.keys()).map(({ phase }) => phase);
+}
+
+/** Expects a refusal. */
+export function rejectsWith(code: string, promise: Promise<unknown>): Promise<void> {
+  return assertRejects(() => promise, SecurityError).then((error) => {
+    assertEquals(error.code, code);
+  });
 }

@@ -100,6 +100,72 @@ Deno.test("a proof counts once when the clock jumps forward and back; control: a
   assertEquals(await attack(new MemoryReplayStore()), 1);
 });
 
+/** As Redis and Deno KV do: what is added lives on the store's own clock. */
+function expiringStore(clock: () => number, delay: () => void = () => {}): ReplayStore {
+  const entries = new Map<string, number>();
+  return {
+    add(name, expiresAtSeconds, { nowSeconds = 0 } = {}) {
+      delay();
+      if ((entries.get(name) ?? 0) > clock()) return false;
+      entries.set(name, clock() + expiresAtSeconds - nowSeconds);
+      return true;
+    },
+  };
+}
+
+/** How often one proof is accepted by a server that is slow at the second time. */
+async function acceptedBySlowServer(
+  maxFutureSeconds: number,
+  slow: "validator" | "store",
+  reads: "clock" | "clock-once",
+): Promise<number> {
+  let time = NOW;
+  let began = NOW;
+  let delay = 0;
+  const guard = guardFor(key.jkt, {
+    maxAgeSeconds: MAX_AGE,
+    maxFutureSeconds,
+    now: () => 1000 * (reads === "clock" ? time : began),
+    replay: expiringStore(() => time, () => void (time += slow === "store" ? delay : 0)),
+    validateToken() {
+      if (slow === "validator") time += delay;
+      return { jkt: key.jkt };
+    },
+  });
+  const proof = await proofAt(NOW);
+  let accepted = 0;
+  if (await accepts(guard, proof)) accepted++;
+  time = began = NOW + MAX_AGE + 0.9;
+  delay = maxFutureSeconds + 2;
+  if (await accepts(guard, proof)) accepted++;
+  return accepted;
+}
+
+for (const slow of ["validator", "store"] as const) {
+  Deno.test(`a slow ${slow} makes no proof count twice; control: a clock that is read once`, async () => {
+    for (const maxFutureSeconds of [0, 1, MAX_FUTURE]) {
+      assertEquals(await acceptedBySlowServer(maxFutureSeconds, slow, "clock-once"), 2);
+      assertEquals(await acceptedBySlowServer(maxFutureSeconds, slow, "clock"), 1);
+    }
+  });
+}
+
+Deno.test("a proof that grew too old while its token was validated is not remembered", async () => {
+  let time = NOW;
+  const keys: string[] = [];
+  const guard = guardFor(key.jkt, {
+    now: () => time * 1000,
+    replay: { add: (name) => keys.push(name) > 0 },
+    validateToken() {
+      time += MAX_AGE + 1;
+      return { jkt: key.jkt };
+    },
+  });
+  const result = await guard.verifyRequest(await makeRequest({ key, claims: { iat: NOW } }));
+  const { error } = refused(result, "invalid_dpop_proof", "iat-too-old", 401);
+  assertEquals([error.details, keys], [{ skewSeconds: -MAX_AGE - 1 }, []]);
+});
+
 Deno.test("honest clients are served at once after a small step back, and soon after a large one", async () => {
   let time = NOW;
   const guard = machine(0, () => time, new MemoryReplayStore());

@@ -116,6 +116,18 @@ Deno.test("DpopClient.proof() throws a TypeError for what it cannot prove", asyn
   }
 });
 
+Deno.test("DpopClient.fetch() throws a TypeError for a token that is no text", async () => {
+  const { fetch, arrivals } = makePeer(() => new Response());
+  const client = await createDpopClient({ alg: "Ed25519", fetch });
+  // As texts, each of them would be a token of RFC 6750.
+  for (const token of [null, 123, true, ["abc"], { toString: () => "abc" }]) {
+    const accessToken = token as unknown as string;
+    const work = () => client.fetch(URL_OF_PROOF, { accessToken });
+    await assertRejects(work, TypeError, "'accessToken' must be");
+  }
+  assertEquals(arrivals, []);
+});
+
 Deno.test("createDpopClient() throws for options that make no sense", async () => {
   const signer = await makeSigner();
   const keys = await generateDpopKeyPair("Ed25519");
@@ -125,6 +137,8 @@ Deno.test("createDpopClient() throws for options that make no sense", async () =
     [{ alg: "HS256" as "ES256" }, "'alg' must be"],
     [{ fetch: 1 as unknown as typeof fetch }, "'fetch' must be a function"],
     [{ now: 1 as unknown as () => number }, "'now' must be a function"],
+    [{ dangerouslyAllowHttp: "false" as unknown as boolean }, "must be a boolean"],
+    [{ key: keys } as DpopClientOptions, "'key' is not one of its options"],
     [{ signer: { ...signer, jkt: "x".repeat(43) } }, "'jkt' must be the thumbprint"],
     [{ signer: { ...signer, alg: "ES256" } }, "must be a public key for ES256"],
     [
@@ -243,6 +257,61 @@ Deno.test("DpopClient.proof() has the key kept for as long as the token lives", 
   const retain = `retain ${signer.jkt} ${NOW + 60}`;
   // The first failed, and did not keep the request from being made.
   assertEquals(asked.filter((what) => what === retain).length, 2);
+});
+
+Deno.test("DpopClient.fetch() does not wait for a store that hangs while it keeps a key", async () => {
+  const signer = await makeSigner();
+  const { provider } = makeProvider([signer]);
+  const asked: string[] = [];
+  let answer = Promise.withResolvers<void>();
+  let nowMs = NOW * 1000;
+  const { fetch } = makePeer(() => new Response());
+  const client = await createDpopClient({
+    keys: {
+      ...provider,
+      retain: (_jkt, untilSeconds) => {
+        asked.push(String(untilSeconds - NOW));
+        return answer.promise;
+      },
+    },
+    now: () => nowMs,
+    fetch,
+  });
+  const use = async (exp: number, jti: string) => {
+    const accessToken = makeToken({ cnf: { jkt: signer.jkt }, exp: NOW + exp, jti });
+    assertEquals((await client.fetch(URL_OF_PROOF, { accessToken })).status, 200);
+  };
+  // The control: with a wait for the store, none of these would ever end.
+  for (const jti of ["a", "a", "b"]) await use(60, jti);
+  await use(90, "c");
+  // One question for each key and end is under way, whatever the tokens.
+  assertEquals(asked, ["60", "90"]);
+  nowMs += 60_000;
+  await use(60, "a");
+  assertEquals(asked, ["60", "90", "60"]);
+  // A failure goes nowhere, least of all to whoever listens for what nobody has caught.
+  answer.reject(new Error("down"));
+  await new Promise((resolve) => setTimeout(resolve));
+  answer = Promise.withResolvers();
+  answer.resolve();
+  for (let n = 0; n < 3; n++) await use(60, "a");
+  assertEquals(asked, ["60", "90", "60", "60"]);
+});
+
+Deno.test("DpopClient.fetch() takes a provider that throws instead of rejecting", async () => {
+  const signer = await makeSigner();
+  const { fetch } = makePeer(() => new Response());
+  const client = await createDpopClient({
+    keys: {
+      ...makeProvider([signer]).provider,
+      retain: () => {
+        throw new Error("down");
+      },
+    },
+    fetch,
+  });
+  const accessToken = makeToken({ cnf: { jkt: signer.jkt }, exp: NOW + 60 });
+  assertEquals((await client.fetch(URL_OF_PROOF, { accessToken })).status, 200);
 });
 
 Deno.test("DpopClient.proof() takes a token that cannot be read for an opaque one", async () => {

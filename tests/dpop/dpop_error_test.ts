@@ -1,4 +1,4 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { SecurityError } from "../../src/errors.ts";
 import { DpopError } from "../../src/dpop/dpop_error.ts";
 import type { DpopErrorCode } from "../../src/errors.ts";
@@ -27,6 +27,16 @@ for (const [code, status, header] of STATUSES) {
     assertEquals(headers.get("cache-control"), "no-store");
   });
 }
+
+Deno.test("DpopError throws on a code that would not be safe in a header", () => {
+  for (const code of ['x", realm="evil', "x\r\nset-cookie: a=b", "", "constructor", undefined, 1]) {
+    assertThrows(
+      () => new DpopError(code as never, "malformed", "no"),
+      TypeError,
+      "Cannot create a DpopError: 'code' must be",
+    );
+  }
+});
 
 Deno.test("toResponse() gives a new response with the status, headers and body of the error", async () => {
   const cause = new Error("why");

@@ -83,6 +83,7 @@ Deno.test("createDpopSigner() refuses keys that are of no use for proofs", async
   ) as CryptoKeyPair;
   const privateJwk = await crypto.subtle.exportKey("jwk", ec.privateKey);
   const publicJwk = await crypto.subtle.exportKey("jwk", ec.publicKey);
+  const otherJwk = await crypto.subtle.exportKey("jwk", other.publicKey);
   const hidden = await crypto.subtle.importKey(
     "jwk",
     publicJwk,
@@ -101,7 +102,12 @@ Deno.test("createDpopSigner() refuses keys that are of no use for proofs", async
     [{ privateKey, publicKey: other.publicKey }, "must belong to the public key"],
     [{ privateKey, jwk: asJwk(privateJwk) }, "without private members"],
     [{ privateKey, jwk: asJwk({ kty: "EC" }) }, "must be a public key for ES256"],
-    [{ privateKey, jwk: asJwk({ ...publicJwk, y: publicJwk.x }) }, "must belong to the public key"],
+    // On no curve at all, and of another key.
+    [
+      { privateKey, jwk: asJwk({ ...publicJwk, y: publicJwk.x }) },
+      "must be a public key for ES256",
+    ],
+    [{ privateKey, jwk: asJwk(otherJwk) }, "must belong to the public key"],
     [ec, "must be a key for ES384", "ES384"],
     [ec, "must be an algorithm of proofs", "none" as DpopAlg],
     [{ privateKey: weak.privateKey, publicKey: weak.publicKey }, "must have at least 2048 bits"],

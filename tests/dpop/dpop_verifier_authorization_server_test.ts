@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { createDpopNonces } from "../../src/dpop/dpop_nonces.ts";
 import {
   createDpopVerifier,
@@ -57,11 +57,29 @@ Deno.test("verifyRequest() of an authorization server lets a request without a p
   for (const dpopJkt of [undefined, null, key.jkt]) {
     const result = await guardOf().verifyRequest(await post(), { dpopJkt });
     assert(result.ok);
-    assertEquals([result.tokenType, result.jkt, result.cnf], [
-      "Bearer",
-      dpopJkt ?? undefined,
-      undefined,
-    ]);
+    assert(result.tokenType === "Bearer");
+    assertEquals(result.announcedJkt, dpopJkt ?? undefined);
+    // Nobody has proven it: what is bound to `jkt` alone must not be bound to it.
+    assertEquals([result.jkt, result.cnf, result.proof], [undefined, undefined, undefined]);
+  }
+});
+
+Deno.test("verifyRequest() of an authorization server throws on what is no option", async () => {
+  const request = await post();
+  // A binding under a name that nobody reads would be none.
+  for (const options of [{ boundJKT: key.jkt }, { jkt: key.jkt }, { signal: undefined, x: 1 }]) {
+    await assertRejects(
+      () => guardOf().verifyRequest(request, options as never),
+      TypeError,
+      "is not an option",
+    );
+  }
+  for (const options of [null, key.jkt, 1]) {
+    await assertRejects(
+      () => guardOf().verifyRequest(request, options as never),
+      TypeError,
+      "Cannot verify a request: 'options' must be an object",
+    );
   }
 });
 

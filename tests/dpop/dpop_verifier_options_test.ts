@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createDpopVerifier } from "../../src/dpop/dpop_verifier.ts";
-import { guardFor } from "./_verifiers.ts";
+import { makeKey } from "./_proofs.ts";
+import { guardFor, makeRequest } from "./_verifiers.ts";
 
 type ErrorClass = typeof TypeError | typeof RangeError;
 
@@ -14,8 +15,9 @@ const WRONG: readonly (readonly [options: unknown, kind: ErrorClass, says: strin
   [{ resolveUrl: () => "" }, TypeError, "exclude each other"],
   [{ origin: undefined, resolveUrl: "https://api.example.com" }, TypeError, "'resolveUrl'"],
   [{ resolveMethod: "GET" }, TypeError, "'resolveMethod'"],
-  [{ origin: "https://api.example.com/" }, TypeError, "'origin'"],
   [{ origin: "https://api.example.com/v1" }, TypeError, "'origin'"],
+  [{ origin: "https://api.example.com//" }, TypeError, "'origin'"],
+  [{ origin: new URL("https://api.example.com/v1") }, TypeError, "'origin'"],
   [{ origin: "https://api.example.com?x" }, TypeError, "'origin'"],
   [{ origin: "https://api.example.com#x" }, TypeError, "'origin'"],
   [{ origin: "https://user:pass@api.example.com" }, TypeError, "'origin'"],
@@ -25,7 +27,6 @@ const WRONG: readonly (readonly [options: unknown, kind: ErrorClass, says: strin
   [{ origin: "api.example.com" }, TypeError, "'origin'"],
   [{ origin: "ftp://api.example.com" }, TypeError, "'origin'"],
   [{ origin: "null" }, TypeError, "'origin'"],
-  [{ origin: new URL("https://api.example.com") }, TypeError, "'origin'"],
   [{ algs: [] }, TypeError, "'algs'"],
   [{ algs: "ES256" }, TypeError, "'algs'"],
   [{ algs: ["ES256", "none"] }, TypeError, "'algs'"],
@@ -59,6 +60,9 @@ const WRONG: readonly (readonly [options: unknown, kind: ErrorClass, says: strin
   [{ maxTokenBytes: 0.5 }, RangeError, "'maxTokenBytes'"],
   [{ replayTimeoutMs: 0 }, RangeError, "'replayTimeoutMs'"],
   [{ replayTimeoutMs: 2 ** 31 }, RangeError, "'replayTimeoutMs'"],
+  [{ timeoutMs: 0 }, RangeError, "'timeoutMs'"],
+  [{ timeoutMs: Infinity }, RangeError, "'timeoutMs'"],
+  [{ timeoutMs: "10" }, TypeError, "'timeoutMs'"],
   [{ maxAge: 300 }, TypeError, "'maxAge' is not an option"],
   [{ role: "authorization-server" }, TypeError, "'validateToken' is not an option"],
 ];
@@ -75,9 +79,16 @@ Deno.test("createDpopVerifier() throws on what is no verifier", () => {
 });
 
 Deno.test("createDpopVerifier() accepts an origin in any spelling", async () => {
-  for (const origin of ["HTTPS://API.Example.com", "https://api.example.com:443"]) {
-    const guard = guardFor(undefined, { origin });
-    assert(!(await guard.verifyRequest(new Request("http://127.0.0.1/"))).ok);
+  const key = await makeKey("ES256");
+  const written = [
+    "HTTPS://API.EXAMPLE.COM",
+    "https://api.example.com:443",
+    "https://api.example.com/",
+  ];
+  for (const origin of [...written, new URL("https://api.example.com")]) {
+    const guard = guardFor(key.jkt, { origin });
+    const result = await guard.verifyRequest(await makeRequest({ key }));
+    assert(result.ok, String(origin));
   }
 });
 

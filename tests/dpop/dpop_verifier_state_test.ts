@@ -150,6 +150,8 @@ Deno.test("a nonce is asked for, accepted, and replaced when it is not the newes
   assert(older.ok);
   assertEquals(older.headers.get("dpop-nonce"), nonces.issue());
   assertEquals(older.headers.get("access-control-expose-headers"), "DPoP-Nonce");
+  // A nonce that a cache keeps is an old one (RFC 9449, section 8.2).
+  assertEquals(older.headers.get("cache-control"), "no-store");
   time += 60_000;
   const old = refused(await send(first), "use_dpop_nonce", "nonce-mismatch", 401);
   assertEquals(old.response.headers.get("dpop-nonce"), nonces.issue());
@@ -229,13 +231,14 @@ function raiseClock(): number {
 }
 
 Deno.test("verifyRequest() rejects with the reason of the signal, wherever it waits", async () => {
-  const never = () => new Promise<never>(() => {});
+  // Timers that are left would be noticed: each of these waits could last for ten seconds.
   const waits = [
     { validateToken: never },
     { replay: spyStore(never), replayTimeoutMs: 600_000 },
     { nonces: broken(never, never), requireNonce: false, replayTimeoutMs: 600_000 },
     { resolveMethod: never },
     { audit: { report: never } },
+    { resolveUrl: never, origin: undefined as never },
   ];
   for (const options of waits) {
     const controller = new AbortController();
@@ -250,6 +253,30 @@ Deno.test("verifyRequest() rejects with the reason of the signal, wherever it wa
   let thrown: unknown;
   await guardFor(key.jkt).verifyRequest(request, { signal }).catch((error) => thrown = error);
   assertEquals(thrown, "before");
+});
+
+const never = () => new Promise<never>(() => {});
+
+const HANGS: readonly (readonly [name: string, options: object, reason: DpopErrorReason])[] = [
+  ["token validator", { validateToken: never }, "token-validator-unavailable"],
+  ["resolveUrl()", { origin: undefined, resolveUrl: never }, "url-unresolved"],
+  ["resolveMethod()", { resolveMethod: never }, "request-unreadable"],
+  ["audit reporter", { audit: { report: never } }, "audit-unavailable"],
+];
+
+for (const [name, options, reason] of HANGS) {
+  Deno.test(`a request waits for a ${name} no longer than timeoutMs`, async () => {
+    const guard = guardFor(key.jkt, { timeoutMs: 20, ...options } as never);
+    const result = await guard.verifyRequest(await makeRequest({ key }));
+    const { error } = refused(result, UNAVAILABLE, reason, 503);
+    assert(error.cause instanceof DOMException && error.cause.name === "TimeoutError");
+  });
+}
+
+Deno.test("a refusal waits for an audit reporter no longer than timeoutMs", async () => {
+  const guard = guardFor(key.jkt, { timeoutMs: 20, audit: { report: never } });
+  const result = await guard.verifyRequest(await makeRequest({ key, authorization: null }));
+  refused(result, null, "no-credentials", 401);
 });
 
 Deno.test("the token validator is told when the request is abandoned", async () => {

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { DpopError } from "../../src/dpop/dpop_error.ts";
 import type { DpopErrorReason } from "../../src/dpop/dpop_error.ts";
 import type { TokenValidator } from "../../src/dpop/token_validator.ts";
@@ -293,6 +299,27 @@ Deno.test("allowBearer grants tokens that are bound to nothing, and no others", 
   refused(await mtls.verifyRequest(request), "invalid_token", "bound-token-as-bearer", 401);
 });
 
+Deno.test("a Bearer challenge has a parameter, also where there is nothing to say", async () => {
+  const guard = guardFor(key.jkt, { allowBearer: true });
+  const none = await guard.verifyRequest(await makeRequest({ key, authorization: null }));
+  assertEquals(
+    refused(none, null, "no-credentials", 401).response.headers.get("www-authenticate"),
+    `DPoP algs="${guard.algs.join(" ")}", Bearer realm=""`,
+  );
+});
+
+Deno.test("a forged proof by another key than the token's is the proof's fault", async () => {
+  const other = await makeKey("ES256");
+  const proof = await signProof({ key: other, accessToken: TOKEN });
+  const guard = guardFor(key.jkt);
+  const send = async (proofs: readonly string[]) =>
+    await guard.verifyRequest(await makeRequest({ key: other, proofs }));
+  refused(await send([proof]), "invalid_token", "jkt-mismatch", 401);
+  const [header, payload] = proof.split(".");
+  const forged = `${header}.${payload}.${"A".repeat(86)}`;
+  refused(await send([forged]), "invalid_dpop_proof", "signature-invalid", 401);
+});
+
 Deno.test("a challenge names both schemes, the realm and the scope that is needed", async () => {
   const guard = guardFor(key.jkt, {
     allowBearer: true,
@@ -323,15 +350,20 @@ Deno.test("a challenge names both schemes, the realm and the scope that is neede
 Deno.test("verifyRequest() of a resource server takes no binding", async () => {
   const guard = guardFor(key.jkt);
   const request = await makeRequest({ key });
-  for (const options of [{ boundJkt: other.jkt }, { dpopJkt: other.jkt }, { requireProof: true }]) {
-    let error: unknown;
-    try {
-      await guard.verifyRequest(request, options as never);
-    } catch (thrown) {
-      error = thrown;
-    }
-    assert(error instanceof TypeError);
+  const wrong: readonly (readonly [options: unknown, says: string])[] = [
+    [{ boundJkt: other.jkt }, "only an authorization server takes a binding"],
+    [{ dpopJkt: other.jkt }, "only an authorization server takes a binding"],
+    [{ requireProof: true }, "only an authorization server takes a binding"],
+    [{ boundJkt: null }, "only an authorization server takes a binding"],
+    [{ boundJKT: other.jkt }, "'boundJKT' is not an option"],
+    [{ scopes: ["notes"] }, "'scopes' is not an option"],
+    [null, "'options' must be an object: current value is null"],
+    ["notes", "'options' must be an object"],
+  ];
+  for (const [options, says] of wrong) {
+    await assertRejects(() => guard.verifyRequest(request, options as never), TypeError, says);
   }
+  assert((await guard.verifyRequest(request, { boundJkt: undefined } as never)).ok);
 });
 
 Deno.test("metadata says which algorithms are accepted and whether Bearer is", () => {

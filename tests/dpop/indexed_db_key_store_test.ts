@@ -117,6 +117,22 @@ Deno.test("IndexedDbKeyStore does not fall back once it has worked", async () =>
   assertEquals((await store.load()).keys.length, 1);
 });
 
+Deno.test("IndexedDbKeyStore does not fall back when it worked while a first request hung", async () => {
+  const real = new IDBFactory();
+  let opened = 0;
+  const indexedDB: Factory = {
+    open: (name, version) => ++opened === 1 ? {} : real.open(name, version),
+  };
+  const store = new IndexedDbKeyStore({ indexedDB, openTimeoutMs: 50 });
+  const hanging = store.load();
+  const key = await newKey();
+  assertEquals(await store.replace([key], null), true);
+  const error = await assertRejects(() => hanging, SecurityError);
+  assertEquals(error.code, "key-store-unavailable");
+  assertEquals(store.persistence, "indexed-db");
+  assertEquals((await store.load()).keys.map(({ jkt }) => jkt), [key.jkt]);
+});
+
 Deno.test("IndexedDbKeyStore refuses a record that is no set of keys", async () => {
   const indexedDB = new IDBFactory();
   await new IndexedDbKeyStore({ indexedDB }).replace([], null);

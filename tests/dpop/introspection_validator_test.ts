@@ -329,6 +329,10 @@ Deno.test("createIntrospectionValidator() gives claims that nobody can change fo
 const wrongOptions: ReadonlyArray<[string, Record<string, unknown>]> = [
   ["endpoint", { endpoint: "http://as.example.com/introspect" }],
   ["endpoint", { endpoint: "https://as.example.com/introspect#x" }],
+  ["endpoint", { endpoint: "https://api:pass@as.example.com/introspect" }],
+  ["endpoint", { endpoint: "http://as.example.com/introspect?key=pass" }],
+  ["endpoint", { endpoint: "api:pass@as.example.com/introspect" }],
+  ["endpoint", { endpoint: "https://api:pass@[" }],
   ["endpoint", { endpoint: "/introspect" }],
   ["endpoint", { endpoint: undefined }],
   ["authorization", { authorization: undefined }],
@@ -349,7 +353,7 @@ for (const [name, options] of wrongOptions) {
       TypeError,
     );
     assertStringIncludes(error.message, `'${name}'`);
-    assert(!error.message.includes('secret"'));
+    assert(!error.message.includes('secret"') && !error.message.includes("pass"));
   });
 }
 

@@ -130,6 +130,115 @@ Deno.test("createJwtTokenValidator() does not let made-up keys cause more than o
   assertEquals(counts, [1, 11]);
 });
 
+/** Both `jose` and what pauses it look at the clock of the machine. */
+async function withClock(work: (advance: (seconds: number) => void) => Promise<void>) {
+  const machine = Date.now;
+  let aheadMs = 0;
+  Date.now = () => machine() + aheadMs;
+  try {
+    await work((seconds) => aheadMs += seconds * 1000);
+  } finally {
+    Date.now = machine;
+  }
+}
+
+const isUndecided = async (work: () => unknown) => {
+  const error = await assertRejects(async () => await work(), DpopError);
+  assertEquals(error.reason, "token-validator-unavailable");
+};
+
+Deno.test("createJwtTokenValidator() does not let made-up keys cause a fetch each while the server fails", async () => {
+  await withClock(async (advance) => {
+    const counts: number[] = [];
+    for (const cooldownSeconds of [30, 0]) {
+      let fetches = 0;
+      let down = false;
+      const validate = validator({
+        jwks: URL_OF_KEYS,
+        cooldownSeconds,
+        fetch: () => {
+          fetches++;
+          return Promise.resolve(down ? new Response(null, { status: 500 }) : Response.json(JWKS));
+        },
+      });
+      const good = await signToken(key);
+      assert(await validate(good) !== null);
+      down = true;
+      for (let round = 0; round < 2; round++) {
+        advance(31);
+        for (let at = 0; at < 10; at++) {
+          const forged = await signToken(stranger, {}, { kid: `made-up-${at}` });
+          await isUndecided(() => validate(forged));
+        }
+      }
+      // Whose key is known is let in all the time.
+      assert(await validate(good) !== null);
+      counts.push(fetches - 1);
+    }
+    // The second is the control: what happens without the pause.
+    assertEquals(counts, [2, 20]);
+  });
+});
+
+Deno.test("createJwtTokenValidator() asks a server of keys that failed again after a second, where it has none", async () => {
+  await withClock(async (advance) => {
+    const answers = [new Response(null, { status: 500 }), Response.json(JWKS)];
+    let fetches = 0;
+    const validate = validator({
+      jwks: URL_OF_KEYS,
+      fetch: () => Promise.resolve(answers[fetches++]!),
+    });
+    const token = await signToken(key);
+    for (let at = 0; at < 5; at++) await isUndecided(() => validate(token));
+    assertEquals(fetches, 1);
+    advance(1);
+    assert(await validate(token) !== null);
+    assertEquals(fetches, 2);
+  });
+});
+
+Deno.test("createJwtTokenValidator() outlives a clock that is set back after a failure", async () => {
+  await withClock(async (advance) => {
+    const answers = [new Response(null, { status: 500 }), Response.json(JWKS)];
+    const validate = validator({
+      jwks: URL_OF_KEYS,
+      fetch: () => Promise.resolve(answers.shift()!),
+    });
+    await isUndecided(async () => await validate(await signToken(key)));
+    advance(-3600);
+    assert(await validate(await signToken(key)) !== null);
+  });
+});
+
+const hangingServers: ReadonlyArray<[string, (onCancel: () => void) => Promise<Response>]> = [
+  ["a fetch", () => new Promise(() => {})],
+  ["a body", (onCancel) => Promise.resolve(new Response(new ReadableStream({ cancel: onCancel })))],
+];
+for (const [what, hang] of hangingServers) {
+  Deno.test(`createJwtTokenValidator() outlives ${what} that takes no notice of its signal`, async () => {
+    let fetches = 0;
+    let cancelled = 0;
+    const signals: AbortSignal[] = [];
+    const validate = validator({
+      jwks: URL_OF_KEYS,
+      timeoutMs: 20,
+      cooldownSeconds: 0,
+      fetch: (_url, { signal }) => {
+        if (signal) signals.push(signal);
+        return fetches++ === 0 ? hang(() => cancelled++) : Promise.resolve(Response.json(JWKS));
+      },
+    });
+    const token = await signToken(key);
+    await isUndecided(() => validate(token));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Whoever waited for the first promise for ever would be refused for ever.
+    assert(await validate(token) !== null);
+    assertEquals(fetches, 2);
+    assert(signals[0]?.aborted);
+    assertEquals(cancelled, what === "a body" ? 1 : 0);
+  });
+}
+
 const brokenServers: ReadonlyArray<[string, () => Promise<Response>]> = [
   ["is out of reach", () => Promise.reject(new TypeError("connection refused"))],
   ["fails", () => Promise.resolve(new Response("no", { status: 500 }))],

@@ -40,6 +40,17 @@ Deno.test("KeySealer opens no changed byte and nothing cut short", async () => {
   }
 });
 
+Deno.test("KeySealer opens a text in its place only, and never as a key", async () => {
+  const sealer = new KeySealer([SECRET]);
+  const sealed = await sealer.sealText("text", ["keys", "set"]);
+  assertEquals(await sealer.openText(sealed, ["keys", "set"]), "text");
+  await assertRejects(() => sealer.openText(sealed, ["other", "set"]), SecurityError);
+  const alike: SealedName = { jkt: "keys", alg: "ES256", place: ["set"] };
+  await assertRejects(() => sealer.open(sealed, alike), SecurityError);
+  const key = await sealer.seal(KEY, TIMES, alike);
+  await assertRejects(() => sealer.openText(key, ["keys", "ES256", "set"]), SecurityError);
+});
+
 Deno.test("importPrivateKey() overwrites what it was given", async () => {
   const pkcs8 = KEY.slice();
   const error = await assertRejects(() => importPrivateKey(pkcs8, "ES256"), SecurityError);
