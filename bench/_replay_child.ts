@@ -27,7 +27,12 @@ export interface Timing {
   readonly ns: number;
 }
 
-type Add = (key: string, expiresAtSeconds: number, nowSeconds: number, turn: number) => boolean;
+type Add = (
+  key: string,
+  expiresAtSeconds: number,
+  nowSeconds: number,
+  turn: number,
+) => boolean | Promise<boolean>;
 
 const LIVE = 1_000_000;
 const ADDS = 3_000_000;
@@ -119,9 +124,12 @@ const stores: Readonly<Record<string, () => Add>> = {
   "LRU cache, evicts the living": evictingMap,
 };
 
-function addTurn(add: Add, key: string, turn: number): void {
+/** Every store is awaited, as a verifier does. */
+async function addTurn(add: Add, key: string, turn: number): Promise<void> {
   const now = START + turn / RATE;
-  if (!add(key, Math.floor(now) + LIFETIME, now, turn)) throw new Error(`turn ${turn} was refused`);
+  if (!await add(key, Math.floor(now) + LIFETIME, now, turn)) {
+    throw new Error(`turn ${turn} was refused`);
+  }
 }
 
 function residentBytes(): number {
@@ -132,12 +140,12 @@ function residentBytes(): number {
   return Deno.memoryUsage().rss;
 }
 
-function footprintOf(name: string): Footprint {
+async function footprintOf(name: string): Promise<Footprint> {
   const open = stores[name];
   if (open === undefined) throw new Error(`no store ${name}`);
   // What the engine and the making of keys take belongs to nobody.
   const warm = open();
-  for (let turn = 0; turn < BLOCK * 10; turn++) addTurn(warm, keyOf(turn), turn);
+  for (let turn = 0; turn < BLOCK * 10; turn++) await addTurn(warm, keyOf(turn), turn);
   for (let turn = 0; turn < LIVE; turn++) keyOf(turn);
   const before = residentBytes();
   const add = open();
@@ -150,7 +158,7 @@ function footprintOf(name: string): Footprint {
     if (turn === LIVE) grown = residentBytes() - before;
     const key = keyOf(turn);
     const start = performance.now();
-    addTurn(add, key, turn);
+    await addTurn(add, key, turn);
     const elapsed = performance.now() - start;
     if (elapsed > longestMs) longestMs = elapsed;
     if (elapsed > 5) over5Ms++;
@@ -164,7 +172,7 @@ function footprintOf(name: string): Footprint {
 }
 
 /** All in turns in one process, with as many alive as they will be for most of their lives. */
-function timings(): Timing[] {
+async function timings(): Promise<Timing[]> {
   const contenders = Object.entries(stores).map(([name, open]) => ({
     name,
     add: open(),
@@ -178,7 +186,7 @@ function timings(): Timing[] {
       if (contender === undefined) continue;
       const start = performance.now();
       for (let turn = 0; turn < BLOCK; turn++) {
-        addTurn(contender.add, keys[turn] ?? "", from + turn);
+        await addTurn(contender.add, keys[turn] ?? "", from + turn);
       }
       const elapsed = performance.now() - start;
       // The first million fills them.
@@ -196,5 +204,5 @@ export const storeNames: readonly string[] = Object.keys(stores);
 
 if (import.meta.main) {
   const [what, name = ""] = Deno.args;
-  console.log(JSON.stringify(what === "time" ? timings() : footprintOf(name)));
+  console.log(JSON.stringify(what === "time" ? await timings() : await footprintOf(name)));
 }

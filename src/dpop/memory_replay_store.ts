@@ -13,6 +13,8 @@ const KEYS_TO_FILL = 4;
 const DROPS_PER_ADD = 8;
 /** Dropped once, before a client is told that its quota is used up: less than a millisecond of work. */
 const DROPS_BEFORE_REFUSAL = 1024;
+/** In a store so small that a share of it would be less, one client is likely the only one. */
+const MIN_SHARE = 1000;
 
 /** Options of {@linkcode MemoryReplayStore}. */
 export interface MemoryReplayStoreOptions {
@@ -21,7 +23,10 @@ export interface MemoryReplayStoreOptions {
    * lifetime of one, which is `maxAgeSeconds` plus `maxFutureSeconds`. @default {100_000}
    */
   readonly capacity?: number;
-  /** Most of them of one client key. @default {a quarter of `capacity`, rounded up} */
+  /**
+   * Most of them of one client key.
+   * @default {a quarter of `capacity`, rounded up, or 1,000 if that is more; at most `capacity`}
+   */
   readonly maxPerKey?: number;
   /** Milliseconds since the epoch, where `add` is told no time. @default {Date.now} */
   readonly now?: () => number;
@@ -43,6 +48,8 @@ export interface MemoryReplayStoreOptions {
  *   close. After a pause in which very many entries expired, each call drops a few of them, and a key at
  *   its quota up to 1024 more, so it may be refused some times before its own have gone.
  * - Positions depend on a random secret: choosing `jti`s to collide does not slow it down.
+ * - Verifiers that share one need the same `maxAgeSeconds` and `maxFutureSeconds`: a proof is remembered for
+ *   the window of the one that accepted it, and one with a longer window would accept it again after that.
  *
  * It knows what this process saw. Several processes need {@linkcode ReplayStore}s that they share, and
  * so does a process that restarts within the lifetime of a proof, unless nonces from before the restart
@@ -56,8 +63,8 @@ export interface MemoryReplayStoreOptions {
  * import { assertEquals } from "@std/assert";
  *
  * const store = new MemoryReplayStore({ capacity: 1_000, now: () => 1_700_000_000_000 });
- * assertEquals(store.add("n4bQgYhMfWWaL-qgxVrQFa", 1_700_000_360), true);
- * assertEquals(store.add("n4bQgYhMfWWaL-qgxVrQFa", 1_700_000_360), false);
+ * assertEquals(await store.add("n4bQgYhMfWWaL-qgxVrQFa", 1_700_000_360), true);
+ * assertEquals(await store.add("n4bQgYhMfWWaL-qgxVrQFa", 1_700_000_360), false);
  * assertEquals(store.size, 1);
  * ```
  */
@@ -79,7 +86,8 @@ export class MemoryReplayStore implements ReplayStore {
   constructor(options: MemoryReplayStoreOptions = {}) {
     const { capacity = 100_000, now = Date.now } = options;
     checkInteger("capacity", capacity, MAX_CAPACITY);
-    const { maxPerKey = Math.ceil(capacity / KEYS_TO_FILL) } = options;
+    const share = Math.max(Math.ceil(capacity / KEYS_TO_FILL), MIN_SHARE);
+    const { maxPerKey = Math.min(share, capacity) } = options;
     checkInteger("maxPerKey", maxPerKey, capacity);
     if (typeof now !== "function") {
       throw new TypeError(
@@ -114,7 +122,12 @@ export class MemoryReplayStore implements ReplayStore {
    * @throws {SecurityError} `replay-store-full` or `replay-quota-exceeded`: then the proof must be refused.
    * @throws {RangeError} If the expiry or the time is no number of seconds until 2106.
    */
-  add(key: string, expiresAtSeconds: number, options: ReplayAddOptions = {}): boolean {
+  // deno-lint-ignore require-await -- what it throws is to reject, as with every other store
+  async add(
+    key: string,
+    expiresAtSeconds: number,
+    options: ReplayAddOptions = {},
+  ): Promise<boolean> {
     const { nowSeconds = this.#now() / 1000, jkt } = options;
     checkSeconds("nowSeconds", nowSeconds);
     checkSeconds("expiresAtSeconds", expiresAtSeconds);
@@ -134,13 +147,13 @@ export class MemoryReplayStore implements ReplayStore {
     keyed.setKey(key);
     let place = table.findPlace(keyed.words);
     if (place < 0) return false;
+    // Had anything expired, it would have been dropped above, and there would be room.
+    if (table.size === table.capacity) throw full(table.capacity);
     if (owner > 0 && table.countOf(owner) >= this.#maxPerKey) {
       table.drop(nowSeconds, DROPS_BEFORE_REFUSAL);
       if (table.countOf(owner) >= this.#maxPerKey) throw quotaExceeded(this.#maxPerKey);
       place = table.findPlace(keyed.words);
     }
-    // Had anything expired, it would have been dropped above, and there would be room.
-    if (table.size === table.capacity) throw full(table.capacity);
     table.insert(place, keyed.words, expiry, owner);
     return true;
   }
