@@ -12,6 +12,7 @@
 const FORM = /^(https?):\/\/([^/?#@\\\s]+)((?:\/[^?#]*)?)(?=[?#]|$)/i;
 const HOST = /^(?:\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+)$/i;
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*$/;
+const NOT_ASCII = /[\u0080-\uffff]/;
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 
 /** A URL that proofs are compared with. */
@@ -23,8 +24,8 @@ export class ExpectedUrl {
   /**
    * Prepares a URL.
    *
-   * @param url Absolute, `http:` or `https:`. One that holds characters which RFC 3986 has no place for,
-   * as WHATWG URLs may, equals itself only.
+   * @param url Absolute, `http:` or `https:`. One that is not ASCII equals itself and what clients make
+   * of it; one with other characters that RFC 3986 has no place for, as WHATWG URLs may, itself only.
    * @throws {TypeError} If it is no such URL.
    */
   constructor(url: string) {
@@ -48,7 +49,7 @@ export class ExpectedUrl {
     if (htu === this.#exact) return true;
     const normalized = normalizeHtu(htu);
     if (normalized === undefined) return false;
-    this.#normalized ??= normalizeHtu(this.#exact) ?? this.#exact;
+    this.#normalized ??= normalizeHtu(asSent(this.#exact)) ?? this.#exact;
     return normalized === this.#normalized;
   }
 }
@@ -67,6 +68,16 @@ export function normalizeHtu(url: string): string | undefined {
   const host = normalizeAuthority(authority, isSecure ? "443" : "80");
   if (host === undefined || !PATH.test(path)) return undefined;
   return `${isSecure ? "https" : "http"}://${host}${removeDotSegments(decodeUnreserved(path))}`;
+}
+
+/** What clients make of a URL that is not ASCII: Punycode in the host, escapes of UTF-8 in the path. */
+function asSent(url: string): string {
+  if (!NOT_ASCII.test(url)) return url;
+  try {
+    return new URL(url).href;
+  } catch {
+    return url;
+  }
 }
 
 function normalizeAuthority(authority: string, defaultPort: string): string | undefined {

@@ -67,8 +67,9 @@ export interface KeyRotationOptions {
    * Where every change of the set is reported to, by the machine that made it. Nothing is changed while
    * `ready` rejects. A change that was stored and that `report` then rejects is not taken back: the caller
    * gets `audit-unavailable`, and it is reported again by timer and before anything else is changed, so that
-   * it may be recorded twice; a process that ends before does not report it. A change that the store did not
-   * answer to is reported with the outcome `error`, as it may have been made. @default {nowhere}
+   * it may be recorded twice; it is not recorded if the rotation fails to start or is closed before that.
+   * A change that the store did not answer to is reported with the outcome `error`, as it may have been made.
+   * @default {nowhere}
    */
   readonly audit?: AuditReporter;
   /**

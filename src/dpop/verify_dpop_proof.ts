@@ -44,11 +44,11 @@ export interface VerifyDpopProofOptions {
   /** URL under which the client knows the resource; query and fragment do not count. */
   readonly url: string | URL;
   /** The access token that came with the proof, whose `ath` must be its hash. @default {undefined} */
-  readonly accessToken?: string;
+  readonly accessToken?: string | null | undefined;
   /** Thumbprint of the key that the token or grant is bound to. @default {undefined} */
-  readonly boundJkt?: string;
+  readonly boundJkt?: string | null | undefined;
   /** The nonce that the proof must carry. @default {undefined} */
-  readonly nonce?: string;
+  readonly nonce?: string | null | undefined;
   /** Accepted algorithms. @default {["Ed25519", "ES256"]} */
   readonly algs?: readonly DpopAlg[];
   /** How old a proof may be, in seconds. @default {300} */
@@ -60,6 +60,19 @@ export interface VerifyDpopProofOptions {
   /** The clock, in milliseconds since the epoch. @default {Date.now} */
   readonly now?: () => number;
 }
+
+const OPTIONS: Readonly<Record<keyof VerifyDpopProofOptions, true>> = {
+  method: true,
+  url: true,
+  accessToken: true,
+  boundJkt: true,
+  nonce: true,
+  algs: true,
+  maxAgeSeconds: true,
+  maxFutureSeconds: true,
+  maxProofBytes: true,
+  now: true,
+};
 
 const defaultAlgs: ReadonlySet<DpopAlg> = new Set(DEFAULT_ALGS);
 
@@ -102,7 +115,7 @@ const defaultAlgs: ReadonlySet<DpopAlg> = new Set(DEFAULT_ALGS);
  * @throws {DpopError} `invalid_dpop_proof`; `use_dpop_nonce` for a nonce that is missing or another;
  * `temporarily_unavailable` where the runtime's cryptography fails or lacks the algorithm. `reason` says
  * more.
- * @throws {TypeError} If an option has the wrong type, `url` is not absolute, or `algs` names `none`, a
+ * @throws {TypeError} If an option is unknown or has the wrong type, `url` is not absolute, or `algs` names `none`, a
  * symmetric or an unknown algorithm.
  * @throws {RangeError} If a duration or size is out of range.
  */
@@ -110,7 +123,16 @@ export async function verifyDpopProof(
   proof: string,
   options: VerifyDpopProofOptions,
 ): Promise<VerifiedDpopProof> {
-  const { boundJkt, nonce, accessToken, algs } = options;
+  // A binding that is misspelt would be no binding.
+  for (const name in options) {
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new TypeError(`Cannot verify a DPoP proof: '${name}' is not an option`);
+    }
+  }
+  const { algs } = options;
+  const accessToken = options.accessToken ?? undefined;
+  const boundJkt = options.boundJkt ?? undefined;
+  const nonce = options.nonce ?? undefined;
   requireText("method", options.method);
   if (accessToken !== undefined) requireText("accessToken", accessToken);
   if (nonce !== undefined) requireText("nonce", nonce);
@@ -161,7 +183,9 @@ function readNumber(name: string, value: number | undefined, ifMissing: number):
 
 /** Whole seconds; without a time, every comparison with it would be false. */
 function readClock(now: () => number = Date.now): number {
-  const seconds = Math.floor(now() / 1000);
+  const seconds = typeof now === "function" ? Math.floor(now() / 1000) : NaN;
   if (Number.isFinite(seconds)) return seconds;
-  throw new TypeError("Cannot verify a DPoP proof: 'now' must return milliseconds since the epoch");
+  throw new TypeError(
+    "Cannot verify a DPoP proof: 'now' must be a function that returns milliseconds since the epoch",
+  );
 }

@@ -1,4 +1,4 @@
-import { assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ExpectedUrl, normalizeHtu } from "../../src/dpop/_htu.ts";
 
@@ -99,6 +99,13 @@ Deno.test("ExpectedUrl.equals() refuses what is no http or https URL", () => {
     ...["https://[::1/", "https://a b/", "https://%/", "httpſ://api.example.com/"],
   ];
   for (const htu of others) assertFalse(expected.equals(htu), htu);
+});
+
+Deno.test("ExpectedUrl.equals() knows what clients make of a URL that is not ASCII", () => {
+  const expected = new ExpectedUrl("https://münchen.example/café?q=é#é");
+  assert(expected.equals("https://xn--mnchen-3ya.example/caf%C3%A9"));
+  assert(expected.equals("https://münchen.example/café"));
+  assertFalse(expected.equals("https://münchen.example/cafe"));
 });
 
 Deno.test("ExpectedUrl refuses a URL that nothing could be compared with", () => {

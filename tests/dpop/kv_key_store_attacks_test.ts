@@ -59,16 +59,11 @@ Deno.test("KvKeyStore takes no revoked key back beside the current ones", async 
   assertEquals(await jkts(store), [second.jkt]);
   assertEquals(await jkts(new KvKeyStore(kv, SEAL)), [second.jkt]);
   const current = await dump(kv);
-  for (
-    const [what, index] of [
-      ["a list in clear", [first.jkt, second.jkt]],
-      ["the list of before", before.find(isIndex)?.value],
-    ] as const
-  ) {
-    await restore(kv, current.map((entry) => isIndex(entry) ? { ...entry, value: index } : entry));
-    for (const any of [store, new KvKeyStore(kv, SEAL)]) {
-      await rejectsWith("key-invalid", any.load()).catch((error) => assertFalse(error, what));
-    }
+  const inClear = [first.jkt, second.jkt];
+  for (const value of [inClear, before.find(isIndex)?.value]) {
+    await restore(kv, current.map((entry) => isIndex(entry) ? { ...entry, value } : entry));
+    await rejectsWith("key-invalid", store.load());
+    await rejectsWith("key-invalid", new KvKeyStore(kv, SEAL).load());
   }
 });
 

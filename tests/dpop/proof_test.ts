@@ -50,9 +50,18 @@ Deno.test("openProof() says everything about a proof before its signature is loo
   assertStrictEquals(opened.claims.htu, URL_OF_TESTS);
   assertStrictEquals(await fate(forge(good)), "signature-invalid");
   assertStrictEquals(await fate(good, { accessToken: "token" }), "accepted");
-  // The token's hash is known by now, and still compared.
-  assertStrictEquals(await fate(good, { accessToken: "token" }), "accepted");
   assertStrictEquals(await fate(good, { accessToken: "other" }), "ath-mismatch");
+});
+
+Deno.test("openProof() compares the hash of a token, whatever its length, known key or not", async () => {
+  const made = await makeKey("ES256");
+  for (const length of [1, 255, 256, 2000]) {
+    const accessToken = "t".repeat(length);
+    const proof = await signProof({ key: made, accessToken });
+    assertStrictEquals(await fate(proof, { accessToken }), "accepted");
+    assertStrictEquals(await fate(proof, { accessToken: `${accessToken}t` }), "ath-mismatch");
+    assertStrictEquals(await fate(proof, { accessToken }), "accepted");
+  }
 });
 
 Deno.test("openProof() takes a URL that was prepared once", async () => {

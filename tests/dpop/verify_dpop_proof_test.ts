@@ -253,6 +253,8 @@ Deno.test("verifyDpopProof() tells the operator, and not the client, by how much
 Deno.test("verifyDpopProof() refuses another key than the token is bound to", async () => {
   const proof = await signProof({ key });
   assertStrictEquals(await outcome(proof, { boundJkt: key.jkt }), "accepted");
+  const none = { boundJkt: null, accessToken: undefined, nonce: null };
+  assertStrictEquals(await outcome(proof, none), "accepted");
   for (const boundJkt of [other.jkt, "", key.jkt.toLowerCase()]) {
     assertStrictEquals(await outcome(proof, { boundJkt }), invalid("jkt-mismatch"));
   }
@@ -331,6 +333,8 @@ Deno.test("verifyDpopProof() throws at the caller for the caller's mistakes", as
     [{ maxAgeSeconds: -1 }, "RangeError: Cannot verify a DPoP proof: 'maxAgeSeconds' must"],
     [{ maxFutureSeconds: NaN }, "RangeError: Cannot verify a DPoP proof: 'maxFutureSeconds' must"],
     [{ maxProofBytes: Infinity }, "RangeError: Cannot verify a DPoP proof: 'maxProofBytes' must"],
+    [{ boundjkt: "x" } as Changes, "TypeError: Cannot verify a DPoP proof: 'boundjkt' is not"],
+    [{ now: JSON.parse("1") }, "TypeError: Cannot verify a DPoP proof: 'now' must be a function"],
     [{ now: () => NaN }, "TypeError: Cannot verify a DPoP proof: 'now' must"],
   ];
   for (const [changes, message] of mistakes) {
