@@ -118,6 +118,7 @@ export {
   MemoryReplayStore,
   type MemoryReplayStoreOptions,
   type PublicJwk,
+  type RedisCommand,
   RedisReplayStore,
   type RedisReplayStoreOptions,
   type ReplayAddOptions,
@@ -138,7 +139,6 @@ export {
   verifyDpopProof,
   type VerifyDpopProofOptions,
 } from "./src/dpop/mod.ts";
-export type { RedisCommand } from "./src/_internal/redis_command.ts";
 
 // Files
 export {

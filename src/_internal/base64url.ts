@@ -13,6 +13,13 @@ for (let at = 0; at < ALPHABET.length; at++) VALUES[ALPHABET.charCodeAt(at)] = a
  * @returns The text, without padding.
  */
 export function encodeBase64Url(bytes: Uint8Array): string {
+  return typeof bytes.toBase64 === "function"
+    ? bytes.toBase64({ alphabet: "base64url", omitPadding: true })
+    : portableEncode(bytes);
+}
+
+/** The same where the runtime does not have it; it has been in ECMAScript since 2026. */
+export function portableEncode(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 3) {
     const left = bytes.length - at;

@@ -26,7 +26,7 @@ const K = Int32Array.from(PRIMES, (prime) => fraction(prime, 3));
 const INITIAL = Int32Array.from(PRIMES.slice(0, 8), (prime) => fraction(prime, 2));
 
 const BLOCK = 64;
-/** From here on `node:crypto` is faster, where there is one (bench/dpop_bench.ts). */
+/** From here on `node:crypto` is faster, where there is one: access tokens (bench/dpop_bench.ts). */
 const LONG = 256;
 // Reused from call to call: nothing here awaits, and every call writes what it reads.
 const words = new Int32Array(64);
@@ -90,12 +90,12 @@ function write(input: Uint8Array | string, buffer: Uint8Array): number {
  */
 export function sha256(input: Uint8Array | string): Uint8Array<ArrayBuffer> {
   const native = input.length < LONG ? undefined : nodeCrypto();
-  if (native === undefined) return hash(input);
+  if (native === undefined) return portableSha256(input);
   return new Uint8Array(native.createHash("sha256").update(input).digest());
 }
 
-/** The same without help from the runtime. */
-export function hash(input: Uint8Array | string): Uint8Array<ArrayBuffer> {
+/** The same where the runtime has nothing faster. */
+export function portableSha256(input: Uint8Array | string): Uint8Array<ArrayBuffer> {
   // A character of UTF-16 has at most three bytes in UTF-8.
   const most = typeof input === "string" ? input.length * 3 : input.length;
   const bytes = most + BLOCK + 8 <= scratch.length ? scratch : new Uint8Array(most + BLOCK + 8);

@@ -54,7 +54,7 @@ async function importWebKey(
   try {
     key = await crypto.subtle.importKey("jwk", { ...jwk }, keyParameters, false, ["verify"]);
   } catch (cause) {
-    // The only error that importing throws for what the key holds (Web Cryptography API, section 14.3.9).
+    // What Web Crypto calls a key that is none; its other errors are about itself.
     if (!(cause instanceof DOMException) || cause.name !== "DataError") {
       throw cryptoUnavailable(cause);
     }

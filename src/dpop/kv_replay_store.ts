@@ -37,6 +37,11 @@ export interface KvReplayStoreOptions {
  * - A database that is full, or over the limits of its service, refuses (`replay-store-unavailable`).
  * - It is written to disk, unless it was opened as `":memory:"`: then a restart forgets.
  * - The transaction goes to the primary region, wherever the verifier is; give it the time for that.
+ * - Lifetimes are durations, counted from when the verifier asks. A verifier whose clock goes back by more than
+ *   `maxFutureSeconds` takes for young what was forgotten in time.
+ * - Verifiers that share a database need the same `prefix`, `maxAgeSeconds` and `maxFutureSeconds`: a proof is
+ *   remembered for the window of the one that accepted it, and a verifier with a longer window would accept
+ *   it again after that.
  *
  * Requires `--unstable-kv` in Deno. Elsewhere, open the database with `@deno/kv`.
  *

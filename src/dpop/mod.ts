@@ -105,7 +105,11 @@ export {
 } from "./kv_replay_store.ts";
 export { MemoryKeyStore } from "./memory_key_store.ts";
 export { MemoryReplayStore, type MemoryReplayStoreOptions } from "./memory_replay_store.ts";
-export { RedisReplayStore, type RedisReplayStoreOptions } from "./redis_replay_store.ts";
+export {
+  type RedisCommand,
+  RedisReplayStore,
+  type RedisReplayStoreOptions,
+} from "./redis_replay_store.ts";
 export type { ReplayAddOptions, ReplayStore } from "./replay_store.ts";
 export { jwkThumbprint, type ThumbprintMembers } from "./thumbprint.ts";
 export type {

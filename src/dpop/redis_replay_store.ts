@@ -10,6 +10,8 @@ import {
 } from "./_shared_store.ts";
 import type { ReplayAddOptions, ReplayStore } from "./replay_store.ts";
 
+export type { RedisCommand };
+
 /** Options of {@linkcode RedisReplayStore}. */
 export interface RedisReplayStoreOptions {
   /** What the names of the keys begin with. @default {"dpop:"} */
@@ -40,7 +42,9 @@ export interface RedisReplayStoreOptions {
  *   10^17 is taken for another, and refused.
  *
  * All verifiers must use the same `prefix`, `mode` and `shards`: one that looks elsewhere does not see what
- * the others have accepted. What the server needs:
+ * the others have accepted. They need the same `maxAgeSeconds` and `maxFutureSeconds`, too: a proof is
+ * remembered for the window of the one that accepted it, and a verifier with a longer window would accept it
+ * again after that. What the server needs:
  *
  * - `maxmemory-policy noeviction`: with any other policy a flood makes it forget living proofs, which may
  *   then be replayed. A full server refuses (`replay-store-full`).

@@ -4,6 +4,7 @@ import {
   decodeBase64Url,
   decodeBase64UrlText,
   encodeBase64Url,
+  portableEncode,
 } from "../../src/_internal/base64url.ts";
 
 const VECTORS: readonly (readonly [string, string])[] = [
@@ -41,6 +42,7 @@ Deno.test("encodeBase64Url() and both decoders agree with the vectors of RFC 464
   for (const [text, encoded] of VECTORS) {
     const bytes = new TextEncoder().encode(text);
     assertEquals(encodeBase64Url(bytes), encoded);
+    assertEquals(portableEncode(bytes), encoded);
     assertEquals(decodeBase64Url(encoded), bytes);
     assertStrictEquals(decodeBase64UrlText(encoded), text);
   }
@@ -57,6 +59,7 @@ Deno.test("decodeBase64UrlText() refuses what is no UTF-8", () => {
   const invalid = [[0xff], [0xc0, 0xaf], [0xed, 0xa0, 0x80], [0xe2, 0x82], [0x61, 0x80]];
   for (const bytes of invalid) {
     const encoded = encodeBase64Url(Uint8Array.from(bytes));
+    assertStrictEquals(portableEncode(Uint8Array.from(bytes)), encoded);
     assertStrictEquals(decodeBase64UrlText(encoded), undefined, encoded);
     assertEquals(decodeBase64Url(encoded), Uint8Array.from(bytes));
   }
