@@ -1,5 +1,6 @@
-import { assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { calculateJwkThumbprint } from "jose";
+import { decodeBase64Url } from "../../src/_internal/base64url.ts";
 import { jwkThumbprint, type ThumbprintMembers } from "../../src/dpop/thumbprint.ts";
 import { makeKey } from "./_proofs.ts";
 
@@ -63,4 +64,27 @@ Deno.test("jwkThumbprint() refuses what is no public key", () => {
   for (const jwk of refused) {
     assertThrows(() => jwkThumbprint(jwk), TypeError, "Cannot make a thumbprint");
   }
+});
+
+Deno.test("jwkThumbprint() of the key of RFC 9449, figure 2, is what the token of figure 8 is bound to", () => {
+  const token = "eyJhbGciOiJFUzI1NiIsImtpZCI6IkJlQUxrYiJ9.eyJzdWIiOiJzb21lb25lQGV4YW1" +
+    "wbGUuY29tIiwiaXNzIjoiaHR0cHM6Ly9zZXJ2ZXIuZXhhbXBsZS5jb20iLCJuYmYiOjE" +
+    "1NjIyNjI2MTEsImV4cCI6MTU2MjI2NjIxNiwiY25mIjp7ImprdCI6IjBaY09DT1JaTll" +
+    "5LURXcHFxMzBqWnlKR0hUTjBkMkhnbEJWM3VpZ3VBNEkifX0.3Tyo8VTcn6u_PboUmAO" +
+    "YUY1kfAavomW_YwYMkmRNizLJoQzWy2fCo79Zi5yObpIzjWb5xW4OGld7ESZrh0fsrA";
+  const key = {
+    kty: "EC",
+    crv: "P-256",
+    x: "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+    y: "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA",
+  };
+  const payload = decodeBase64Url(token.split(".")[1] ?? "");
+  const claims: unknown = JSON.parse(new TextDecoder().decode(payload));
+  assertEquals(claims, {
+    sub: "someone@example.com",
+    iss: "https://server.example.com",
+    nbf: 1_562_262_611,
+    exp: 1_562_266_216,
+    cnf: { jkt: jwkThumbprint(key) },
+  });
 });
