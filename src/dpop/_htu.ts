@@ -12,6 +12,8 @@
 const FORM = /^(https?):\/\/([^/?#@\\\s]+)((?:\/[^?#]*)?)(?=[?#]|$)/i;
 const HOST = /^(?:\[[0-9a-f:.]+\]|(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+)$/i;
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*$/;
+/** What `new URL()` drops, trims or turns into slashes: then it is another place that it gives. */
+const REPAIRED = /[\s\\\p{Cc}]/u;
 const NOT_ASCII = /[\u0080-\uffff]/;
 const UNRESERVED = /^[A-Za-z0-9._~-]$/;
 
@@ -72,7 +74,7 @@ export function normalizeHtu(url: string): string | undefined {
 
 /** What clients make of a URL that is not ASCII: Punycode in the host, escapes of UTF-8 in the path. */
 function asSent(url: string): string {
-  if (!NOT_ASCII.test(url)) return url;
+  if (!NOT_ASCII.test(url) || REPAIRED.test(url)) return url;
   try {
     return new URL(url).href;
   } catch {

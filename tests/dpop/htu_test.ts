@@ -108,6 +108,25 @@ Deno.test("ExpectedUrl.equals() knows what clients make of a URL that is not ASC
   assertFalse(expected.equals("https://münchen.example/cafe"));
 });
 
+Deno.test("ExpectedUrl.equals() takes nothing for what URL() would make of it by repairing it", () => {
+  const signed = "https://api.example.com/caf%C3%A9";
+  for (
+    const path of ["/café\x01", "/café\x1f", "/ca\x7f\tfé", "/x\\..\\café", "/caf\né", "/ca fé"]
+  ) {
+    const url = `https://api.example.com${path}`;
+    let isEqual = false;
+    try {
+      isEqual = new ExpectedUrl(url).equals(signed);
+    } catch (error) {
+      assert(error instanceof TypeError);
+    }
+    assertFalse(isEqual, JSON.stringify(path));
+  }
+  // Two of them are the same to URL(), which drops and turns what it does not like.
+  assertEquals(new URL("https://api.example.com/café\x01").href, signed);
+  assertEquals(new URL("https://api.example.com/x\\..\\café").href, signed);
+});
+
 Deno.test("ExpectedUrl refuses a URL that nothing could be compared with", () => {
   for (
     const url of [
