@@ -71,3 +71,28 @@ export function formatTurns(title: string, turns: readonly Turn[]): string {
     ),
   ].join("\n");
 }
+
+const tables: string[] = [];
+addEventListener("unload", () => tables.forEach((table) => console.log(`\n${table}`)));
+
+/** Declares a benchmark that measures once, though Deno calls it more often; its table comes at the end. */
+export function benchOnce(name: string, measure: () => Promise<string>): void {
+  let isDone = false;
+  Deno.bench({
+    name,
+    n: 1,
+    warmup: 0,
+    async fn() {
+      if (!isDone) tables.push(await measure());
+      isDone = true;
+    },
+  });
+}
+
+/** What Web Crypto calls the algorithms that are measured. */
+export const SIGNATURES: Readonly<
+  Record<string, { readonly name: string; readonly hash?: string }>
+> = {
+  ES256: { name: "ECDSA", hash: "SHA-256" },
+  Ed25519: { name: "Ed25519" },
+};

@@ -12,33 +12,12 @@ import type { DpopAlg } from "../src/dpop/dpop_alg.ts";
 import { jwkThumbprint, type ThumbprintMembers } from "../src/dpop/thumbprint.ts";
 import { verifyDpopProof } from "../src/dpop/verify_dpop_proof.ts";
 import { ACCESS_TOKEN, makeProver, METHOD, NOW, type Prover, RESOURCE } from "./_dpop_proofs.ts";
-import { formatTurns, takeTurns, type TurnsOptions } from "./_turns.ts";
+import { benchOnce, formatTurns, SIGNATURES, takeTurns, type TurnsOptions } from "./_turns.ts";
 
 const AUTHORIZATION = `DPoP ${ACCESS_TOKEN}`;
 const JOSE = "jose's jwtVerify, which looks at signature, typ and iat";
 /** More than a verifier remembers, so that each one in turn is new to it. */
 const STRANGERS = 2100;
-
-const SIGNATURES: Readonly<Record<string, { readonly name: string; readonly hash?: string }>> = {
-  ES256: { name: "ECDSA", hash: "SHA-256" },
-  Ed25519: { name: "Ed25519" },
-};
-const tables: string[] = [];
-addEventListener("unload", () => tables.forEach((table) => console.log(`\n${table}`)));
-
-/** Deno calls a benchmark more than once; this measures once. */
-function bench(name: string, measure: () => Promise<string>): void {
-  let isDone = false;
-  Deno.bench({
-    name,
-    n: 1,
-    warmup: 0,
-    async fn() {
-      if (!isDone) tables.push(await measure());
-      isDone = true;
-    },
-  });
-}
 
 /** The next of a list, and from the end to the beginning. */
 function inTurn<T>(items: readonly T[]): () => T {
@@ -115,8 +94,8 @@ async function thumbprint(): Promise<string> {
   return formatTurns("thumbprint of an ES256 key", turns);
 }
 
-bench("a proof by a key that was seen before, ES256 (table below)", () => warm("ES256"));
-bench("a proof by a key that was seen before, Ed25519 (table below)", () => warm("Ed25519"));
-bench("a proof by a key that is new, ES256 (table below)", () => cold("ES256"));
-bench("a proof by a key that is new, Ed25519 (table below)", () => cold("Ed25519"));
-bench("a thumbprint (table below)", thumbprint);
+benchOnce("a proof by a key that was seen before, ES256 (table below)", () => warm("ES256"));
+benchOnce("a proof by a key that was seen before, Ed25519 (table below)", () => warm("Ed25519"));
+benchOnce("a proof by a key that is new, ES256 (table below)", () => cold("ES256"));
+benchOnce("a proof by a key that is new, Ed25519 (table below)", () => cold("Ed25519"));
+benchOnce("a thumbprint (table below)", thumbprint);

@@ -16,34 +16,12 @@ import { createJwtTokenValidator } from "../src/dpop/jwt_token_validator.ts";
 import { MemoryReplayStore } from "../src/dpop/memory_replay_store.ts";
 import { jwkThumbprint, type ThumbprintMembers } from "../src/dpop/thumbprint.ts";
 import type { TokenValidator } from "../src/dpop/token_validator.ts";
-import { formatTurns, takeTurns } from "./_turns.ts";
+import { benchOnce, formatTurns, SIGNATURES, takeTurns } from "./_turns.ts";
 
 const ISSUER = "https://as.example.com";
 const ORIGIN = "https://api.example.com";
 const RESOURCE = `${ORIGIN}/notes`;
 const AT_ONCE = 16;
-
-const SIGNATURES: Readonly<Record<string, { readonly name: string; readonly hash?: string }>> = {
-  ES256: { name: "ECDSA", hash: "SHA-256" },
-  Ed25519: { name: "Ed25519" },
-};
-
-const tables: string[] = [];
-addEventListener("unload", () => tables.forEach((table) => console.log(`\n${table}`)));
-
-/** Deno calls a benchmark more than once; this measures once. */
-function bench(name: string, measure: () => Promise<string>): void {
-  let isDone = false;
-  Deno.bench({
-    name,
-    n: 1,
-    warmup: 0,
-    async fn() {
-      if (!isDone) tables.push(await measure());
-      isDone = true;
-    },
-  });
-}
 
 /** A client with a token, and the authorization server's keys. */
 interface Scene {
@@ -177,7 +155,7 @@ async function bareVerify(alg: DpopAlg, { jwk, prove }: Scene): Promise<() => Pr
   return () => crypto.subtle.verify(SIGNATURES[alg]!, publicKey, signature, signed);
 }
 
-bench("one request, ES256 (table below)", () => againstOauth4webapi("ES256"));
-bench("one request, Ed25519 (table below)", () => againstOauth4webapi("Ed25519"));
-bench("16 requests at once, ES256 (table below)", () => atOnce("ES256"));
-bench("16 requests at once, Ed25519 (table below)", () => atOnce("Ed25519"));
+benchOnce("one request, ES256 (table below)", () => againstOauth4webapi("ES256"));
+benchOnce("one request, Ed25519 (table below)", () => againstOauth4webapi("Ed25519"));
+benchOnce("16 requests at once, ES256 (table below)", () => atOnce("ES256"));
+benchOnce("16 requests at once, Ed25519 (table below)", () => atOnce("Ed25519"));

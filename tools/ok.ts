@@ -63,11 +63,11 @@ export function countTests(output: string): Count | undefined {
 
 /** Runs the steps one after the other, all of them, and adds up what came of them. */
 export async function runSteps(
-  toDo: readonly Step[],
+  chosen: readonly Step[],
   print: (text: string) => void,
 ): Promise<Count> {
   let [passed, failed] = [0, 0];
-  for (const { name, command, counts = false } of toDo) {
+  for (const { name, command, counts = false } of chosen) {
     print(`${name.padEnd(9)}`);
     const started = performance.now();
     const { success, output } = await run(command);

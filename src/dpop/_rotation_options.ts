@@ -7,6 +7,7 @@
 import type { AuditReporter } from "../events/audit_event.ts";
 import { isDpopAlg } from "./_algs.ts";
 import type { KeyTiming } from "./_key_phases.ts";
+import { MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { KeyRotationOptions, KeyRotationTimers } from "./key_rotation.ts";
 import type { KeyStore } from "./key_store.ts";
@@ -36,7 +37,6 @@ export const MAX_KEYS_FOR_FORCED = 128;
 export const MAX_KEYS = 256;
 
 const DAY_SECONDS = 86_400;
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 const KNOWN: readonly (keyof KeyRotationOptions)[] = [
   "store",
@@ -193,12 +193,7 @@ function secondsOr(name: string, value: unknown, otherwise: number, least: numbe
 }
 
 function wrong(name: string, must: string, value: unknown): TypeError {
-  const shown = typeof value === "object" || typeof value === "function"
-    ? typeof value
-    : String(value);
-  return new TypeError(
-    `Cannot rotate keys as '${name}' must be ${must}: current value is ${shown}`,
-  );
+  return wrongOption("rotate keys", name, must, value);
 }
 
 function outOfRange(name: string, must: string, value: number): RangeError {

@@ -7,10 +7,8 @@
 
 import { SecurityError } from "../errors.ts";
 import { answerWithin } from "./_answer_within.ts";
+import { MAX_TIMEOUT_MS } from "./_options.ts";
 import type { ReplayAddOptions } from "./replay_store.ts";
-
-/** A longer `setTimeout` fires at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** Checks the options that shared stores have in common. */
 export function checkSharedOptions(store: string, prefix: string, timeoutMs: number): void {

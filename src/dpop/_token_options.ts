@@ -4,6 +4,7 @@
  * @module
  */
 
+import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
 import type { TokenValidatorOptions } from "./token_validator.ts";
 
 /** {@linkcode TokenValidatorOptions} as they were read: checked, copied and complete. */
@@ -31,8 +32,7 @@ const COMMON: readonly (keyof TokenValidatorOptions)[] = [
   "now",
 ];
 
-/** Longest delay of a timer; beyond it, timers fire at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const PURPOSE = "create a token validator";
 /** RFC 6749, section 3.3. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
@@ -80,9 +80,7 @@ export function readTokenOptions(
 
 /** What a mistake in the options is thrown as. */
 export function wrong(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(
-    `Cannot create a token validator: '${name}' must be ${must}: current value is ${shown(value)}`,
-  );
+  return wrongOption(PURPOSE, name, must, value);
 }
 
 /** Reads a number, which is an integer within bounds. */
@@ -91,16 +89,13 @@ export function integerOr(
   value: unknown,
   otherwise: number,
   least: number,
-  most = Number.MAX_SAFE_INTEGER,
+  most?: number,
 ): number {
-  if (value === undefined) return otherwise;
-  if (typeof value !== "number") throw wrong(name, "a number", value);
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return value;
-  const range = most === Number.MAX_SAFE_INTEGER ? `${least} on` : `${least} to ${most}`;
-  throw new RangeError(
-    `Cannot create a token validator: '${name}' must be an integer from ${range}: ` +
-      `current value is ${value}`,
-  );
+  return integerOption(PURPOSE, name, value, {
+    otherwise,
+    least,
+    ...(most !== undefined && { most }),
+  });
 }
 
 /** Reads one or several names of whom a token is for, as a list. */
@@ -142,11 +137,6 @@ export function wrongUrl(name: string, must: string, value: unknown): TypeError 
   const text = String(value);
   const { protocol, hostname } = URL.canParse(text) ? new URL(text) : {};
   return wrong(name, must, protocol === undefined ? "no URL" : `${protocol}//${hostname}`);
-}
-
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  return typeof value === "object" || typeof value === "function" ? typeof value : String(value);
 }
 
 function subjectOf({ sub }: Readonly<Record<string, unknown>>): string | undefined {

@@ -6,6 +6,7 @@
 
 import type { AuditReporter } from "../events/audit_event.ts";
 import { DEFAULT_ALGS, readAlgs } from "./_algs.ts";
+import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { DpopNonces } from "./dpop_nonces.ts";
 import { MemoryReplayStore } from "./memory_replay_store.ts";
@@ -144,19 +145,11 @@ const OF_RESOURCE_SERVERS: readonly (keyof DpopResourceServerOptions)[] = [
   "realm",
 ];
 
-/** Longest delay of a timer; beyond it, timers fire at once. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
+const PURPOSE = "create a DPoP verifier";
 
 /** What a mistake in the options is thrown as. */
 function wrong(name: string, must: string, value: unknown): TypeError {
-  return new TypeError(
-    `Cannot create a DPoP verifier: '${name}' must be ${must}: current value is ${shown(value)}`,
-  );
-}
-
-function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  return typeof value === "object" || typeof value === "function" ? typeof value : String(value);
+  return wrongOption(PURPOSE, name, must, value);
 }
 
 /**
@@ -292,15 +285,11 @@ function integerOr(
   value: unknown,
   otherwise: number,
   least: number,
-  most = Number.MAX_SAFE_INTEGER,
+  most?: number,
 ): number {
-  if (value === undefined) return otherwise;
-  if (typeof value !== "number") throw wrong(name, "a number", value);
-  if (!Number.isSafeInteger(value) || value < least || value > most) {
-    throw new RangeError(
-      `Cannot create a DPoP verifier: '${name}' must be an integer from ${least}` +
-        `${most === Number.MAX_SAFE_INTEGER ? " on" : ` to ${most}`}: current value is ${value}`,
-    );
-  }
-  return value;
+  return integerOption(PURPOSE, name, value, {
+    otherwise,
+    least,
+    ...(most !== undefined && { most }),
+  });
 }

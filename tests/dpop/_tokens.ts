@@ -1,5 +1,10 @@
 /** Access tokens and key sets for tests of validators. */
-import { NOW, signSegments, type TestKey } from "./_proofs.ts";
+import {
+  createJwtTokenValidator,
+  type JwtTokenValidatorOptions,
+} from "../../src/dpop/jwt_token_validator.ts";
+import type { TokenValidator } from "../../src/dpop/token_validator.ts";
+import { NOW, now, signSegments, type TestKey } from "./_proofs.ts";
 
 /** Who issues the tokens of tests. */
 export const ISSUER = "https://as.example.com";
@@ -37,4 +42,18 @@ export async function signToken(
 /** A key set; the first key is `k1`, the second `k2`, and so on. */
 export function keySet(...keys: readonly TestKey[]): { readonly keys: object[] } {
   return { keys: keys.map(({ jwk, alg }, at) => ({ ...jwk, alg, use: "sig", kid: `k${at + 1}` })) };
+}
+
+/** Accepts the tokens of {@linkcode signToken}, unless told otherwise. */
+export function validatorOf(
+  key: TestKey,
+  options: Partial<JwtTokenValidatorOptions> = {},
+): TokenValidator {
+  return createJwtTokenValidator({
+    issuer: ISSUER,
+    audience: AUDIENCE,
+    jwks: keySet(key),
+    now,
+    ...options,
+  });
 }

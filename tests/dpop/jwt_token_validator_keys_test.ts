@@ -1,27 +1,16 @@
 /** Where createJwtTokenValidator() has its keys from. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { DpopError } from "../../src/dpop/dpop_error.ts";
-import {
-  createJwtTokenValidator,
-  type JwtTokenValidatorOptions,
-} from "../../src/dpop/jwt_token_validator.ts";
-import { makeKey, now } from "./_proofs.ts";
-import { AUDIENCE, ISSUER, keySet, signToken } from "./_tokens.ts";
+import type { JwtTokenValidatorOptions } from "../../src/dpop/jwt_token_validator.ts";
+import { makeKey } from "./_proofs.ts";
+import { keySet, signToken, validatorOf } from "./_tokens.ts";
 
 const key = await makeKey("ES256");
 const stranger = await makeKey("ES256");
 const JWKS = keySet(key);
 const URL_OF_KEYS = new URL("https://as.example.com/jwks");
 
-function validator(options: Partial<JwtTokenValidatorOptions> = {}) {
-  return createJwtTokenValidator({
-    issuer: ISSUER,
-    audience: AUDIENCE,
-    jwks: JWKS,
-    now,
-    ...options,
-  });
-}
+const validator = (options?: Partial<JwtTokenValidatorOptions>) => validatorOf(key, options);
 
 async function isAccepted(
   token: string,

@@ -14,22 +14,14 @@ import {
 } from "../../src/dpop/jwt_token_validator.ts";
 import type { DpopAlg } from "../../src/dpop/dpop_alg.ts";
 import { ALGS, makeKey, NOW, now, segment, signProof, signSegments } from "./_proofs.ts";
-import { AUDIENCE, CLAIMS, ISSUER, JKT, keySet, signToken } from "./_tokens.ts";
+import { AUDIENCE, CLAIMS, ISSUER, JKT, keySet, signToken, validatorOf } from "./_tokens.ts";
 
 const key = await makeKey("ES256");
 const stranger = await makeKey("ES256");
 const JWKS = keySet(key);
 const URL_OF_KEYS = new URL("https://as.example.com/jwks");
 
-function validator(options: Partial<JwtTokenValidatorOptions> = {}) {
-  return createJwtTokenValidator({
-    issuer: ISSUER,
-    audience: AUDIENCE,
-    jwks: JWKS,
-    now,
-    ...options,
-  });
-}
+const validator = (options?: Partial<JwtTokenValidatorOptions>) => validatorOf(key, options);
 
 async function isAccepted(
   token: string,

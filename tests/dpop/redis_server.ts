@@ -1,5 +1,6 @@
 /** A real redis-server of the test's own: on a free port of the loopback interface, in a folder of its own. */
 
+import { runs } from "../_runs.ts";
 import { RespClient } from "./_resp_client.ts";
 
 /** Options of {@linkcode RedisServer.start}. */
@@ -8,20 +9,6 @@ export interface RedisServerOptions {
   readonly args?: readonly string[];
   /** Whether it also listens with TLS, with a certificate made for it. */
   readonly tls?: boolean;
-}
-
-async function runs(command: string, arg: string): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args: [arg],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether there is a redis-server here. */

@@ -3,6 +3,7 @@ import { assertEquals, assertGreater, assertNotEquals } from "@std/assert";
 import { type AlgReport, runAll } from "./_runtime_client.ts";
 import { type Host, inChromium, inNodeLike, inWorkerd, type Modules } from "./_runtime_hosts.ts";
 import { writeModules } from "../_runtime_modules.ts";
+import { runs } from "../_runs.ts";
 import { startServers } from "./_runtime_servers.ts";
 
 /** How a runtime differs from the others. */
@@ -53,20 +54,6 @@ function expectedLog(algs: readonly string[], isBrowser: boolean): string[] {
   ];
 }
 
-async function runs([command, flag]: readonly [string, string]): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args: [flag],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
-}
-
 let modules: Promise<Modules> | undefined;
 
 async function prepare(): Promise<Modules> {
@@ -80,7 +67,7 @@ Deno.test.afterAll(async () => {
 
 for (const runtime of RUNTIMES) {
   const { name, needs } = runtime;
-  const ignore = needs !== undefined && !await runs(needs);
+  const ignore = needs !== undefined && !await runs(...needs);
   if (ignore) console.log(`ignored: the client code in ${name} (no ${needs?.[0]} can be run)`);
   Deno.test({
     name: `the same client code does the same in ${name}`,

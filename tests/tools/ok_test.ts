@@ -1,9 +1,9 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { countTests, runSteps, type Step, steps } from "../../tools/ok.ts";
 
-async function collect(toDo: readonly Step[]) {
+async function collect(chosen: readonly Step[]) {
   let printed = "";
-  const count = await runSteps(toDo, (text) => {
+  const count = await runSteps(chosen, (text) => {
     printed += text;
   });
   return { printed, ...count };
