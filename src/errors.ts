@@ -101,6 +101,48 @@ export type DpopErrorCode =
   | "temporarily_unavailable";
 
 /**
+ * Codes of the errors of the audit trail.
+ *
+ * - `audit-unavailable`: no record can be made, and so the operation must not happen.
+ * - `audit-log-unreadable`: what should be verified or continued is no audit log, or cannot be read.
+ * - `audit-log-refused`: the path of the log is a link, a directory or someone else's file.
+ * - `closed`.
+ */
+export type EventsErrorCode =
+  | "audit-unavailable"
+  | "audit-log-unreadable"
+  | "audit-log-refused"
+  | "closed";
+
+/**
+ * Codes of the errors of the runtime guards.
+ *
+ * - Time: `timeout`.
+ * - Load: `queue-full` (answer 503), `rate-limited` (429), `blocked` (403), `limiter-unavailable` (503: the
+ *   store of a limiter or of a block list does not answer, and the policy is to refuse).
+ * - Size and form of input: `too-large` (413), `stream-invalid` (compressed data that is none),
+ *   `json-invalid`, `json-too-deep`, `json-too-many-tokens`, `json-duplicate-key`, `out-of-bounds`.
+ * - Isolated work: `isolate-failed` (it threw, or could not be started), `isolate-out-of-memory`.
+ * - `closed`.
+ */
+export type RuntimeErrorCode =
+  | "timeout"
+  | "queue-full"
+  | "rate-limited"
+  | "blocked"
+  | "limiter-unavailable"
+  | "too-large"
+  | "stream-invalid"
+  | "json-invalid"
+  | "json-too-deep"
+  | "json-too-many-tokens"
+  | "json-duplicate-key"
+  | "out-of-bounds"
+  | "isolate-failed"
+  | "isolate-out-of-memory"
+  | "closed";
+
+/**
  * Every code that a {@linkcode SecurityError} can carry.
  *
  * Codes are never renamed and never reused; new ones may be added in a minor release. They are
@@ -110,7 +152,9 @@ export type SecurityErrorCode =
   | SupplyChainErrorCode
   | FileErrorCode
   | DpopStateErrorCode
-  | DpopErrorCode;
+  | DpopErrorCode
+  | EventsErrorCode
+  | RuntimeErrorCode;
 
 /** What a {@linkcode SecurityError} says beyond its message: flat, serializable, free of secrets. */
 export type SecurityErrorDetails = Readonly<

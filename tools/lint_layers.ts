@@ -49,6 +49,7 @@ const OWN_NAMES: ReadonlyMap<string, string> = new Map([
   ["@bartizan/security", "mod.ts"],
   ["@bartizan/security/audit", "src/supply_chain/mod.ts"],
   ["@bartizan/security/openat2", "src/files/openat2.ts"],
+  ["@bartizan/security/verify", "src/events/verify.ts"],
 ]);
 
 const ROOT = (import.meta.dirname ?? "").replaceAll("\\", "/").replace(/tools$/, "");

@@ -5,7 +5,7 @@
  */
 
 import { SecurityError } from "../errors.ts";
-import { type AnswerLimits, answerWithin } from "./_answer_within.ts";
+import { type AnswerLimits, answerWithin } from "../_internal/answer_within.ts";
 import type { ClientNonces } from "./_client_nonces.ts";
 import { htuOf, isRedirect, isReplayable, type Outgoing, redirected } from "./_client_request.ts";
 import { challengesForNonce } from "./_www_authenticate.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { AuditEventInput, AuditReporter } from "../events/audit_event.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { type Attempt, unavailable } from "./_verification.ts";
 import type { VerifierSettings } from "./_verifier_options.ts";
 import type { DpopError } from "./dpop_error.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { isAnswer } from "./_challenge.ts";
 import { ExpectedUrl } from "./_htu.ts";
 import type { Attempt } from "./_verification.ts";

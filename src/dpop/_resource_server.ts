@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { readCredentials } from "./_authorization.ts";
 import { isAnswer, successHeaders } from "./_challenge.ts";
 import { readHeader } from "./_request_facts.ts";

@@ -6,7 +6,7 @@
 
 import { SecurityError } from "../errors.ts";
 import type { AuditEventInput, AuditReporter } from "../events/audit_event.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { signingKey } from "./_key_phases.ts";
 import type { StoredKey } from "./key_store.ts";
 

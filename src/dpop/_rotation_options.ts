@@ -7,7 +7,7 @@
 import type { AuditReporter } from "../events/audit_event.ts";
 import { isDpopAlg } from "./_algs.ts";
 import type { KeyTiming } from "./_key_phases.ts";
-import { MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
+import { MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { KeyRotationOptions, KeyRotationTimers } from "./key_rotation.ts";
 import type { KeyStore } from "./key_store.ts";

@@ -6,7 +6,7 @@
 
 import { SecurityError } from "../errors.ts";
 import type { AuditEventInput } from "../events/audit_event.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { HeldKeys } from "./_held_keys.ts";
 import { compareKeys, type KeyChange, type KeyTimes } from "./_key_phases.ts";
 import { changeEvent, ChangeReports, doubtEvent } from "./_rotation_audit.ts";

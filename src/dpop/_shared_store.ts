@@ -6,8 +6,8 @@
  */
 
 import { SecurityError } from "../errors.ts";
-import { answerWithin } from "./_answer_within.ts";
-import { MAX_TIMEOUT_MS } from "./_options.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
+import { MAX_TIMEOUT_MS } from "../_internal/options.ts";
 import type { ReplayAddOptions } from "./replay_store.ts";
 
 /** Checks the options that shared stores have in common. */

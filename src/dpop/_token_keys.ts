@@ -4,7 +4,7 @@
  * @module
  */
 
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { readBody } from "./_read_response.ts";
 import { wrongUrl } from "./_token_options.ts";
 import type { JsonWebKeySet, JwtHeader, TokenKey } from "./jwt_token_validator.ts";

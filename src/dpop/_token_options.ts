@@ -4,7 +4,7 @@
  * @module
  */
 
-import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
+import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { TokenValidatorOptions } from "./token_validator.ts";
 
 /** {@linkcode TokenValidatorOptions} as they were read: checked, copied and complete. */

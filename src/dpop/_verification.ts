@@ -7,7 +7,7 @@
 import { encodeBase64Url } from "../_internal/base64url.ts";
 import { sha256 } from "../_internal/sha256.ts";
 import { SecurityError } from "../errors.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import type { TokenScheme } from "./_authorization.ts";
 import { invalidProof } from "./_invalid_proof.ts";
 import { type OpenProof, openProof } from "./_proof.ts";

@@ -6,7 +6,7 @@
 
 import type { AuditReporter } from "../events/audit_event.ts";
 import { DEFAULT_ALGS, readAlgs } from "./_algs.ts";
-import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "./_options.ts";
+import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { DpopAlg } from "./dpop_alg.ts";
 import type { DpopNonces } from "./dpop_nonces.ts";
 import { MemoryReplayStore } from "./memory_replay_store.ts";

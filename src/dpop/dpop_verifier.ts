@@ -1,5 +1,5 @@
 import { silentReporter } from "../events/audit_event.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { decideGrant } from "./_authorization_server.ts";
 import { type Challenger, isAnswer, withChallenge } from "./_challenge.ts";
 import { recordRefusal, recordSuccess } from "./_record.ts";

@@ -1,5 +1,5 @@
 import { SecurityError } from "../errors.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { type IdbFactory, readRecord, replaceRecord } from "./_indexed_db.ts";
 import type { KeySet, KeyStore, StoredKey } from "./key_store.ts";
 import { MemoryKeyStore } from "./memory_key_store.ts";

@@ -1,4 +1,4 @@
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { parseJsonObject } from "./_json.ts";
 import { readBody } from "./_read_response.ts";
 import { TokenCache } from "./_token_cache.ts";

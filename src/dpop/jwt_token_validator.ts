@@ -1,5 +1,5 @@
 import { ALG_PARAMETERS, isDpopAlg, readAlgs } from "./_algs.ts";
-import { answerWithin } from "./_answer_within.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import { TokenCache } from "./_token_cache.ts";
 import { type Claims, readNow, readToken, undecided } from "./_token_claims.ts";
 import {

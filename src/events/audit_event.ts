@@ -44,8 +44,13 @@ export interface AuditEventInput {
   readonly timeMs?: number;
   /** How much attention it deserves. @default {what defaultSeverity() says of the outcome} */
   readonly severity?: AuditSeverity;
-  /** On whose behalf, as far as this side verified it. @default {undefined} */
+  /** On whose behalf. @default {undefined} */
   readonly principal?: string;
+  /**
+   * Whether this side verified the principal, or the client only says so, as in a failed login.
+   * @default {"claimed" for the outcome `failure`, otherwise "verified"}
+   */
+  readonly principalConfidence?: "verified" | "claimed";
   /** On what, such as a path below a root. @default {undefined} */
   readonly resource?: string;
   /** The operation within the kind, such as `open` of `file.read`. @default {undefined} */
@@ -60,17 +65,25 @@ export interface AuditEventInput {
   readonly source?: AuditSource;
   /** What ties the events of one request together. @default {a new one} */
   readonly correlationId?: string;
-  /** The client's own W3C `traceparent`, once it was checked for form. @default {undefined} */
+  /** The client's own W3C `traceparent`; dropped unless it has the form. @default {undefined} */
   readonly traceparent?: string;
+  /** The client's own name for the request; dropped unless it is `[A-Za-z0-9-]{1,64}`. @default {undefined} */
+  readonly clientCorrelationId?: string;
   /** Whatever else is worth keeping. @default {{}} */
   readonly details?: Readonly<Record<string, unknown>>;
 }
 
-/** An event as it is recorded: an {@linkcode AuditEventInput} with everything filled in. */
+/**
+ * An event as it is recorded: an {@linkcode AuditEventInput} with everything filled in, every string bounded
+ * and well-formed, secrets redacted, and `details` plain JSON. Whoever writes it as text has to escape it.
+ */
 export interface AuditEvent extends Omit<AuditEventInput, "timeMs"> {
   /** Unique identifier of the event. */
   readonly id: string;
-  /** Counts up by one from event to event of one writer. */
+  /**
+   * Counts up by one from event to event of one writer: of the logger, or of a sink that adds records of its
+   * own, which numbers what it writes.
+   */
   readonly seq: number;
   /** When it happened: ISO 8601, UTC, with milliseconds. */
   readonly time: string;
@@ -80,8 +93,10 @@ export interface AuditEvent extends Omit<AuditEventInput, "timeMs"> {
   readonly severity: AuditSeverity;
   /** What ties the events of one request together. */
   readonly correlationId: string;
-  /** Whatever else is worth keeping. */
+  /** Whatever else is worth keeping: plain JSON. */
   readonly details: Readonly<Record<string, unknown>>;
+  /** Identifier of the key under which identifiers are hashed; absent where they are plain. */
+  readonly hashKeyId?: string;
 }
 
 /** Where a layer reports to. */
