@@ -18,10 +18,12 @@ interface ModuleGraph {
 export async function writeModules(entry: string, folder: string): Promise<string[]> {
   const graph: ModuleGraph = JSON.parse(await deno(["info", "--json", entry]));
   const sources = graph.modules.map(({ specifier }) => specifier)
-    // Imported where it is used, which is in Deno alone.
-    .filter((specifier) => !/^(?:node|npm):/.test(specifier))
-    .map((specifier) => specifier.replace(ROOT.href, ""));
-  await deno(["transpile", "-q", "--no-check", "--outdir", folder, ...sources]);
+    // Those of Node and npm are imported where they are used, and so is @std/log.
+    .filter((specifier) => !/^(?:node|npm):|\/@std\/(?:fmt|log)\/|\.d\.ts$/.test(specifier))
+    .map((specifier) => specifier.replace(ROOT.href, "").replace("https://", "vendor/"));
+  const [ready, typed] = [".js", ".ts"].map((end) => sources.filter((path) => path.endsWith(end)));
+  for (const file of ready ?? []) await copyInto(folder, file, fromFileUrl(ROOT));
+  await deno(["transpile", "-q", "--no-check", "--outdir", folder, ...typed ?? []]);
   const files = sources.map((source) => source.replace(/\.ts$/, ".js"));
   for (const file of files) {
     const path = `${folder}/${file}`;
@@ -30,6 +32,10 @@ export async function writeModules(entry: string, folder: string): Promise<strin
     await Deno.writeTextFile(
       path,
       text.replace(/((?:from |import\()"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"')
+        .replace(
+          /(from )"(?:jsr:\/?)?(@std\/(?:path|internal))(?:@[^/"]+)?\/([^"]+)"/g,
+          (_, from, name, module) => `${from}"${up}${vendored(files, name, module)}"`,
+        )
         .replaceAll('import("jose")', `import("${up}jose/index.js")`),
     );
   }
@@ -37,6 +43,14 @@ export async function writeModules(entry: string, folder: string): Promise<strin
   const joseFiles = await listFiles(jose);
   for (const file of joseFiles) await copyInto(`${folder}/jose`, file, jose);
   return [...files, ...joseFiles.map((file) => `jose/${file}`)];
+}
+
+/** The file of a package's module, of whichever version there is. */
+function vendored(files: readonly string[], name: string, module: string): string {
+  const pattern = new RegExp(`/${name}/[^/]+/${module.replaceAll("-", "_")}\\.js$`);
+  const found = files.find((file) => pattern.test(file));
+  if (found === undefined) throw new Error(`there is no ${name}/${module}`);
+  return found;
 }
 
 async function deno(args: readonly string[]): Promise<string> {

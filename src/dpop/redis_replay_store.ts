@@ -1,5 +1,6 @@
 import { SecurityError } from "../errors.ts";
 import type { RedisCommand } from "../_internal/redis_command.ts";
+import { evalRedis, replyText, sendRedis } from "../_internal/redis_send.ts";
 import { BUCKET_SCRIPT, BUCKET_SCRIPT_SHA1, bucketPlace } from "./_redis_script.ts";
 import {
   askStore,
@@ -68,9 +69,7 @@ export interface RedisReplayStoreOptions {
  * import { RedisReplayStore } from "@bartizan/security";
  * import { assertEquals } from "@std/assert";
  *
- * // With `redis`: const command = (...words: string[]) => client.sendCommand(words);
- * // With `ioredis` or `iovalkey`:
- * //   const command = (name: string, ...args: string[]) => client.call(name, ...args);
+ * // const command = fromRedis(client), or fromIoredis(client), or fromIovalkey(client), or any function:
  * const seen = new Set<string>();
  * const command = (_name: string, key = "") =>
  *   Promise.resolve(seen.has(key) ? null : (seen.add(key), "OK"));
@@ -141,7 +140,7 @@ export class RedisReplayStore implements ReplayStore {
         try {
           return this.#bucketed
             ? await this.#addToBucket(key, lifetime, signal)
-            : await this.#addKey(key, lifetime);
+            : await this.#addKey(key, lifetime, signal);
         } catch (error) {
           throw isOutOfMemory(error) ? full(error) : error;
         }
@@ -151,39 +150,27 @@ export class RedisReplayStore implements ReplayStore {
     );
   }
 
-  async #addKey(key: string, lifetime: number): Promise<boolean> {
+  async #addKey(key: string, lifetime: number, signal: AbortSignal): Promise<boolean> {
     const name = this.#prefix + key;
-    return isNew(await this.#command("SET", name, "1", "NX", "EX", String(lifetime)), "OK", null);
+    const words = ["SET", name, "1", "NX", "EX", String(lifetime)] as const;
+    return isNew(await sendRedis(this.#command, words, { signal }), "OK", null);
   }
 
   async #addToBucket(key: string, lifetime: number, signal: AbortSignal): Promise<boolean> {
     const { bucket, member } = bucketPlace(key, this.#shards);
     const args = ["1", this.#prefix + bucket.toString(36), member, String(lifetime)];
-    let reply: unknown;
-    try {
-      reply = await this.#command("EVALSHA", BUCKET_SCRIPT_SHA1, ...args);
-    } catch (error) {
-      // A server forgets scripts when it restarts. EVAL makes it remember this one again.
-      if (signal.aborted || !messageOf(error).startsWith("NOSCRIPT")) throw error;
-      reply = await this.#command("EVAL", BUCKET_SCRIPT, ...args);
-    }
-    return isNew(reply, "1", "0");
+    return isNew(await evalRedis(this.#command, SCRIPT, args, { signal }), "1", "0");
   }
 }
 
+const SCRIPT = { text: BUCKET_SCRIPT, sha1: BUCKET_SCRIPT_SHA1 };
+
 /** Reads a reply; one that is neither is no answer, such as `QUEUED` of a client within MULTI. */
 function isNew(reply: unknown, fresh: string, seen: string | null): boolean {
-  const text = textOf(reply);
+  const text = replyText(reply);
   if (text === fresh) return true;
   if (text === seen) return false;
   throw unavailable(new TypeError("Redis answered neither that it was new nor that it was seen"));
-}
-
-/** Clients give bytes on request, and numbers as numbers, bigints or strings. */
-function textOf(reply: unknown): string | null | undefined {
-  if (typeof reply === "string" || reply === null) return reply;
-  if (typeof reply === "number" || typeof reply === "bigint") return String(reply);
-  return reply instanceof Uint8Array ? new TextDecoder().decode(reply) : undefined;
 }
 
 /** Redis 7 begins with the code, and Redis 6 with a word on the script that was refused. */

@@ -3,7 +3,8 @@
 import IORedis from "ioredis";
 import { Cluster as IovalkeyCluster, Redis as Iovalkey } from "iovalkey";
 import { createClient, createCluster } from "redis";
-import type { RedisCommand } from "../../src/_internal/redis_command.ts";
+import { fromIoredis, fromIovalkey, fromRedis } from "../../src/_internal/redis_adapters.ts";
+import type { RedisCommand, RedisCommandWithOptions } from "../../src/_internal/redis_command.ts";
 
 /** Names of the clients. */
 export const CLIENTS = ["redis", "ioredis", "iovalkey"] as const;
@@ -21,7 +22,9 @@ export interface Address {
 /** An open client. */
 export interface OpenClient {
   /** Sends a command through it. */
-  readonly command: RedisCommand;
+  readonly command: RedisCommandWithOptions;
+  /** The same by a function as a user may write it, without an adapter. */
+  readonly lambda: RedisCommand;
   /** Closes it at once. */
   close(): void;
 }
@@ -40,7 +43,8 @@ export async function openClient(name: ClientName, { port, ca }: Address): Promi
     client.on("error", ignoreError);
     await client.connect();
     return {
-      command: (...command) => client.sendCommand(command),
+      command: fromRedis(client),
+      lambda: (...words) => client.sendCommand(words),
       close: () => client.destroy(),
     };
   }
@@ -51,7 +55,8 @@ export async function openClient(name: ClientName, { port, ca }: Address): Promi
   client.on("error", ignoreError);
   await client.ping();
   return {
-    command: (command, ...args) => client.call(command, ...args),
+    command: name === "ioredis" ? fromIoredis(client) : fromIovalkey(client),
+    lambda: (command, ...args) => client.call(command, ...args),
     close: () => client.disconnect(),
   };
 }
@@ -63,8 +68,8 @@ export async function openCluster(name: ClientName, { port }: Address): Promise<
     cluster.on("error", ignoreError);
     await cluster.connect();
     return {
-      command: (...command) =>
-        cluster.sendCommand(command[command[0] === "SET" ? 1 : 3], false, command),
+      command: fromRedis(cluster),
+      lambda: (...words) => cluster.sendCommand(words[words[0] === "SET" ? 1 : 3], false, words),
       close: () => cluster.destroy(),
     };
   }
@@ -73,7 +78,8 @@ export async function openCluster(name: ClientName, { port }: Address): Promise<
   cluster.on("error", ignoreError);
   await cluster.ping();
   return {
-    command: (command, ...args) => cluster.call(command, ...args),
+    command: name === "ioredis" ? fromIoredis(cluster) : fromIovalkey(cluster),
+    lambda: (command, ...args) => cluster.call(command, ...args),
     close: () => cluster.disconnect(),
   };
 }

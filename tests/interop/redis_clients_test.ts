@@ -5,7 +5,13 @@ import { encodeBase64Url } from "../../src/_internal/base64url.ts";
 import { SecurityError } from "../../src/errors.ts";
 import { RedisReplayStore } from "../../src/dpop/redis_replay_store.ts";
 import { hasOpenssl, hasRedis, RedisServer } from "../dpop/redis_server.ts";
-import { type ClientName, CLIENTS, openClient, openCluster } from "./redis_clients.ts";
+import {
+  type ClientName,
+  CLIENTS,
+  type OpenClient,
+  openClient,
+  openCluster,
+} from "./redis_clients.ts";
 
 const MODES = ["plain", "bucketed"] as const;
 const DURABLE = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -41,10 +47,10 @@ async function addOnceBack(store: RedisReplayStore, key: string): Promise<boolea
   throw new Error("the store did not recover");
 }
 
-/** Whether each of the two modes accepts a proof once, through one client. */
-async function acceptsOnce(client: Awaited<ReturnType<typeof openClient>>): Promise<void> {
-  for (const mode of MODES) {
-    const store = new RedisReplayStore(client.command, { mode, timeoutMs: 5000 });
+/** Whether each of the two modes accepts a proof once, through one client, with and without an adapter. */
+async function acceptsOnce({ command, lambda }: OpenClient): Promise<void> {
+  for (const [mode, send] of MODES.flatMap((mode) => [[mode, command], [mode, lambda]] as const)) {
+    const store = new RedisReplayStore(send, { mode, timeoutMs: 5000 });
     const keys = Array.from({ length: 50 }, newKey);
     for (const expected of [true, false]) {
       for (const key of keys) assertEquals(await store.add(key, expiry()), expected);

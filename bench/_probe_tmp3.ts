@@ -1,0 +1,25 @@
+import { RateLimiter } from "../src/runtime/rate_limiter.ts";
+import { RateKey } from "../src/runtime/rate_key.ts";
+import { RedisRateStore } from "../src/runtime/redis_rate_store.ts";
+import { RATE_SCRIPT, ruleArguments } from "../src/runtime/_rate_script.ts";
+import { readLimits } from "../src/runtime/_gcra.ts";
+import { RedisServer } from "../tests/dpop/redis_server.ts";
+import { openClient } from "../tests/interop/redis_clients.ts";
+import { takeTurns } from "./_turns.ts";
+const keys = Array.from({length:1000},(_, i)=>RateKey.principal(`user-${i}`));
+const limits=[{requests:1000000,windowMs:60000}];
+const CH=2000;
+const flight=(run:(k:RateKey)=>Promise<unknown>)=>async()=>{let next=0; await Promise.all(Array.from({length:200},async()=>{while(next<CH) await run(keys[next++%1000]!);}));};
+await using server=await RedisServer.start();
+const client=await openClient("ioredis",server);
+const rest=ruleArguments(readLimits(limits));
+const raw=(key: string)=>client.lambda("EVALSHA",RATE_SCRIPT.sha1,"1",`raw:{${key}}default`,"1",...rest);
+const lim=new RateLimiter({limits,store:new RedisRateStore(client.lambda,{timeoutMs:5000})});
+await lim.check(keys[0]!);
+
+const store=new RedisRateStore(client.lambda,{timeoutMs:5000}); const rules=lim.limits;
+const args=(key:string)=>{const st=`raw:{${key}}`; const w=["EVALSHA",RATE_SCRIPT.sha1,"1"]; for (const {name} of rules) w.push(st+name); w.push("1",...rest); return w as [string,...string[]];};
+const withArgs=(k:string)=>client.lambda(...args(k));
+const t=await takeTurns([{name:"raw",run:flight(raw)},{name:"args",run:flight(withArgs)},{name:"consume",run:flight((k)=>store.consume(k,rules,1))},{name:"check",run:flight((k)=>lim.check(k))}],{calls:1,rounds:31});
+for (const x of t) console.log(x.name,(x.micros/CH).toFixed(2),x.ratio.toFixed(3));
+client.close();

@@ -1,0 +1,89 @@
+import type { AuditReporter } from "../events/audit_event.ts";
+import { KeyHash } from "./_key_hash.ts";
+import { rateKeyParts } from "./_rate_key_parts.ts";
+import type { RateDecision } from "./rate_store.ts";
+
+/** Slots for keys of which a refusal was reported: so many records a window at most, whoever floods. */
+const SLOTS = 1024;
+
+/**
+ * Reports refusals: the first of a key, and then one a window with the number of those in between.
+ *
+ * Memory and records are bounded: keys that fall on one slot by a keyed hash share its window, so that neither
+ * one client nor a million of them can fill the log. How many were not reported is never lost but with the
+ * process: it is in the next record of the slot, or in that of the end.
+ */
+export class LimitReports {
+  readonly #reporter: AuditReporter;
+  readonly #windowMs: number;
+  readonly #untilMs = new Float64Array(SLOTS);
+  readonly #untold = new Float64Array(SLOTS);
+  #hash: KeyHash | undefined;
+
+  constructor(reporter: AuditReporter, windowMs: number) {
+    this.#reporter = reporter;
+    this.#windowMs = windowMs;
+  }
+
+  /**
+   * Notes a refusal.
+   *
+   * @param key Of whom.
+   * @param decision What was decided.
+   * @param nowMs The time of a clock that does not go back.
+   */
+  refused(key: string, decision: RateDecision, nowMs: number): void {
+    const hash = this.#hash ??= new KeyHash();
+    hash.hash(key);
+    const slot = hash.words[0]! & (SLOTS - 1);
+    if (nowMs < this.#untilMs[slot]!) {
+      this.#untold[slot] = this.#untold[slot]! + 1;
+      return;
+    }
+    const { limit, retryAfterMs, code, isDegraded } = decision;
+    this.#untilMs[slot] = nowMs + this.#windowMs;
+    const suppressed = this.#untold[slot]!;
+    this.#untold[slot] = 0;
+    this.report({
+      kind: "runtime.limit",
+      operation: "check",
+      outcome: code === "limiter-unavailable" ? "error" : "denied",
+      ...(code === undefined ? {} : { code }),
+      ...rateKeyParts(key),
+      details: { limit: limit.name, retryAfterMs, suppressed, degraded: isDegraded },
+    });
+  }
+
+  /** Reports what was not: the last that is heard of this limiter. */
+  end(): void {
+    const suppressed = this.#untold.reduce((sum, each) => sum + each, 0);
+    this.#untold.fill(0);
+    if (suppressed === 0) return;
+    this.report({
+      kind: "runtime.limit",
+      operation: "check",
+      outcome: "denied",
+      code: "rate-limited",
+      details: { suppressed },
+    });
+  }
+
+  /**
+   * Reports without waiting. A refusal stands, whether or not it could be recorded.
+   *
+   * @param event What happened.
+   */
+  report(event: Parameters<AuditReporter["report"]>[0]): void {
+    this.recorded(event).catch(() => {});
+  }
+
+  /**
+   * Reports.
+   *
+   * @param event What happened.
+   * @returns Settles once it is recorded; rejects when it cannot be.
+   */
+  async recorded(event: Parameters<AuditReporter["report"]>[0]): Promise<void> {
+    await this.#reporter.report(event);
+  }
+}

@@ -1,0 +1,108 @@
+import { SecurityError } from "../errors.ts";
+import type { Clock } from "../_internal/clock.ts";
+import { degraded, ruleOf, withoutStore } from "./_gcra.ts";
+import type { LimitReports } from "./_limit_reports.ts";
+import { MemoryRateStore } from "./memory_rate_store.ts";
+import type { RateDecision, RateRule } from "./rate_store.ts";
+
+/** What a limiter does while its shared store gives no answer. */
+export type UnavailableAction = "closed" | "local" | "open";
+
+/** How long a store must not have failed before it is said to be back: one that wavers fills no log. */
+const STEADY_MS = 1000;
+const RETRY_AFTER_MS = 1000;
+
+/** Decides in the place of a shared store, and reports when it goes away and when it is back. */
+export class UnavailablePolicy {
+  readonly #action: UnavailableAction;
+  readonly #rules: readonly RateRule[];
+  readonly #localRules: readonly RateRule[];
+  readonly #local: MemoryRateStore | undefined;
+  readonly #clock: Clock;
+  readonly #reports: LimitReports;
+  #isAway = false;
+  #failedAtMs = 0;
+  #recorded: Promise<void> = Promise.resolve();
+
+  constructor(
+    action: UnavailableAction,
+    rules: readonly RateRule[],
+    divisor: number,
+    clock: Clock,
+    reports: LimitReports,
+  ) {
+    const share = (count: number) => Math.max(1, Math.floor(count / divisor));
+    this.#action = action;
+    this.#rules = rules;
+    this.#localRules = rules.map(({ name, requests, windowMs, burst }) =>
+      ruleOf(name, share(requests), windowMs, share(burst))
+    );
+    this.#local = action === "local" ? new MemoryRateStore({ clock }) : undefined;
+    this.#clock = clock;
+    this.#reports = reports;
+  }
+
+  /** Whether the store is said to be away. */
+  get isAway(): boolean {
+    return this.#isAway;
+  }
+
+  /** Notes that the store has answered. */
+  answered(): void {
+    if (!this.#isAway || this.#clock.monotonicMs() - this.#failedAtMs < STEADY_MS) return;
+    this.#isAway = false;
+    this.#reports.report({
+      kind: "runtime.limit",
+      operation: "store",
+      outcome: "success",
+      severity: "notice",
+      details: { policy: this.#action },
+    });
+  }
+
+  /**
+   * Decides.
+   *
+   * @param key The key.
+   * @param cost What was asked for.
+   * @param cause What the store has thrown.
+   * @returns The decision.
+   */
+  async decide(key: string, cost: number, cause: unknown): Promise<RateDecision> {
+    this.#failedAtMs = this.#clock.monotonicMs();
+    if (!this.#isAway) {
+      this.#isAway = true;
+      this.#recorded = this.#reports.recorded({
+        kind: "runtime.limit",
+        operation: "store",
+        outcome: "error",
+        code: "limiter-unavailable",
+        reason: describe(cause),
+        details: { policy: this.#action },
+      });
+    }
+    const refused = withoutStore(this.#rules, false, retryAfterMs(cause));
+    try {
+      // To go on without the store is what has to be recorded; what cannot be must not happen.
+      await this.#recorded;
+    } catch {
+      this.#isAway = false;
+      return refused;
+    }
+    if (this.#action === "open") return withoutStore(this.#rules, true, 0);
+    if (this.#local === undefined) return refused;
+    // A share may be less than what one request costs.
+    if (this.#localRules.some(({ burst }) => cost > burst)) return refused;
+    return degraded(this.#local.consume(key, this.#localRules, cost));
+  }
+}
+
+function retryAfterMs(cause: unknown): number {
+  const wait = cause instanceof SecurityError ? cause.details.retryAfterMs : undefined;
+  return typeof wait === "number" ? wait : RETRY_AFTER_MS;
+}
+
+function describe(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause;
+  return inner instanceof Error ? `${inner.name}: ${inner.message}` : "the store gave no answer";
+}

@@ -1,0 +1,91 @@
+import {
+  type IsolatePermissions,
+  IsolatePool,
+  type IsolatePoolOptions,
+  type IsolateRunOptions,
+} from "./isolate_pool.ts";
+
+/** Options of {@linkcode runIsolated}. */
+export interface RunIsolatedOptions extends IsolateRunOptions {
+  /** What the module may do. @default {nothing} */
+  readonly permissions?: IsolatePermissions;
+  /** Most memory of the process, in bytes. @default {256 MiB} */
+  readonly maxMemoryBytes?: number;
+}
+
+const pools = new Map<string, IsolatePool>();
+/** Most pools that are kept; each has up to {@linkcode PROCESSES} processes. */
+const MAX_POOLS = 16;
+const PROCESSES = 2;
+
+/**
+ * Runs one job of a module in a process of its own, which the deadline kills: for work that does not listen
+ * to a signal, such as a regular expression over what a client sent.
+ *
+ * Jobs with the same module, permissions and memory share an {@linkcode IsolatePool} of two processes, which
+ * stay warm and keep nothing alive. Of 16 pools, the one that was not used for longest is closed for a new
+ * one. Make a pool of your own for more processes, or where each job needs a fresh one.
+ *
+ * Requires `--allow-run` for the Deno executable, or for `deno`.
+ *
+ * @example
+ * ```ts
+ * import { closeIsolated, runIsolated } from "@bartizan/security";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const source = "export default ({ pattern, text }) => new RegExp(pattern).test(text)";
+ * const module = `data:application/javascript,${encodeURIComponent(source)}`;
+ * const input = { pattern: "^a+$", text: "aaa" };
+ * assertEquals(await runIsolated(module, input, { timeoutMs: 5000 }), true);
+ * await closeIsolated();
+ * ```
+ *
+ * @param module Absolute URL of the module whose default export does the work.
+ * @param input What it gets: what JSON can say.
+ * @param options The deadline, its permissions and memory.
+ * @returns What it gave.
+ * @throws {SecurityError} As {@linkcode IsolatePool.run} does.
+ */
+export async function runIsolated(
+  module: string | URL,
+  input: unknown,
+  options: RunIsolatedOptions = {},
+): Promise<unknown> {
+  const { permissions = {}, maxMemoryBytes, ...runOptions } = options;
+  const key = JSON.stringify([String(module), permissions, maxMemoryBytes]);
+  let pool = pools.get(key);
+  if (pool === undefined) {
+    const poolOptions: IsolatePoolOptions = {
+      permissions,
+      processes: PROCESSES,
+      ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+    };
+    pool = new IsolatePool(module, poolOptions);
+    makeRoom();
+  }
+  // The first key of the map is the one that was not used for longest.
+  pools.delete(key);
+  pools.set(key, pool);
+  return await pool.run(input, runOptions);
+}
+
+/**
+ * Ends the processes that {@linkcode runIsolated} keeps warm. The next job starts new ones.
+ *
+ * @returns A promise that settles once they have ended.
+ */
+export async function closeIsolated(): Promise<void> {
+  const open = [...pools.values()];
+  pools.clear();
+  await Promise.all(open.map((pool) => pool.close()));
+}
+
+function makeRoom(): void {
+  if (pools.size < MAX_POOLS) return;
+  for (const [key, pool] of pools) {
+    if (pool.stats().running + pool.stats().queued > 0) continue;
+    pools.delete(key);
+    pool.close();
+    return;
+  }
+}
