@@ -14,6 +14,7 @@
  * @module
  */
 
+export { type BlockableAlert, blockAction, type BlockActionOptions } from "./block_action.ts";
 export {
   type BackOffOptions,
   type Block,
@@ -76,7 +77,7 @@ export {
   type ParseJsonOptions,
   parseJsonText,
 } from "./parse_json_bounded.ts";
-export { type RateKey, type RateKeys, type RateSourceOptions } from "./rate_key.ts";
+export { RateKey, type RateKeys, type RateSourceOptions } from "./rate_key.ts";
 export { type RateLimitHeaders, rateLimitHeaders } from "./rate_limit_headers.ts";
 export {
   type RateCheckOptions,
