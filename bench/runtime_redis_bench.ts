@@ -5,8 +5,6 @@
  * All take turns in one process. Run with `deno task bench bench/runtime_redis_bench.ts`.
  */
 
-import { readLimits } from "../src/runtime/_gcra.ts";
-import { RATE_SCRIPT, ruleArguments } from "../src/runtime/_rate_script.ts";
 import { RateKey } from "../src/runtime/rate_key.ts";
 import { RateLimiter } from "../src/runtime/rate_limiter.ts";
 import { RedisRateStore } from "../src/runtime/redis_rate_store.ts";
@@ -34,7 +32,6 @@ if (hasRedis) {
     benchOnce(`rate checks in Redis through ${name} (table below)`, async () => {
       await using server = await RedisServer.start();
       const client = await openClient(name, server);
-      await client.lambda("SCRIPT", "LOAD", RATE_SCRIPT.text);
       const store = (command: typeof client.lambda) =>
         new RateLimiter({
           limits: LIMITS,
@@ -42,12 +39,19 @@ if (hasRedis) {
         });
       const byAdapter = store(client.command);
       const byLambda = store(client.lambda);
-      const rest = ruleArguments(readLimits(LIMITS));
+      // What the library itself sends, but for the name of the key.
+      let sent: string[] = [];
+      await store((...words) => {
+        sent = words;
+        return client.lambda(...words);
+      }).check(KEYS[0]!);
+      const [, , count = "", , ...rest] = sent;
+      const sha1 = String(await client.lambda("SCRIPT", "LOAD", sent[1] ?? ""));
       const turns = await takeTurns([
         {
           name: "raw EVALSHA",
           run: flight((key) =>
-            client.lambda("EVALSHA", RATE_SCRIPT.sha1, "1", `raw:{${key}}default`, "1", ...rest)
+            client.lambda("EVALSHA", sha1, count, `raw:{${key}}default`, ...rest)
           ),
         },
         { name: "RateLimiter.check()", run: flight((key) => byAdapter.check(key)) },

@@ -145,14 +145,15 @@ function withOptions(
   send: (words: Words, signal: AbortSignal | undefined) => Promise<unknown>,
 ): RedisCommandWithOptions {
   // No async function, which would cost each command some turns (bench/runtime_redis_bench.ts).
-  const command = (name: string, ...rest: (string | RedisCommandOptions)[]): Promise<unknown> => {
-    const words: Words = [name];
+  const command = (...words: [string, ...(string | RedisCommandOptions)[]]): Promise<unknown> => {
+    const last = words[words.length - 1];
     let signal: AbortSignal | undefined;
-    for (const word of rest) {
-      if (typeof word === "string") words.push(word);
-      else signal = word.signal;
+    if (typeof last === "object") {
+      signal = last.signal;
+      words.pop();
     }
-    return signal?.aborted === true ? Promise.reject(signal.reason) : send(words, signal);
+    // The options stand behind all words, and have been taken away.
+    return signal?.aborted === true ? Promise.reject(signal.reason) : send(words as Words, signal);
   };
   return Object.assign(command, { takesOptions: true } as const);
 }

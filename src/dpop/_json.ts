@@ -1,3 +1,5 @@
+import { parseCarefully } from "../_internal/json_careful.ts";
+
 /** Deeper than any proof or token, and far from where recursion would end. */
 export const MAX_DEPTH = 16;
 
@@ -15,8 +17,8 @@ const BACKSLASH = 0x5c;
  * @returns The object, or `undefined` for anything else, a repeated name and a depth above 16.
  */
 export function parseJsonObject(text: string): Record<string, unknown> | undefined {
-  const written = countMembers(text);
-  if (written < 0) return undefined;
+  const { members, hasEscapedName } = countMembers(text);
+  if (members < 0) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -24,8 +26,12 @@ export function parseJsonObject(text: string): Record<string, unknown> | undefin
     return undefined;
   }
   if (!isObject(value)) return undefined;
-  // Of members with one name JSON.parse keeps the last, however the names were escaped.
-  return countKept(value) === written ? value : undefined;
+  if (hasEscapedName) {
+    const careful = parseCarefully(text);
+    return careful.duplicate < 0 && isObject(careful.value) ? careful.value : undefined;
+  }
+  // Of members with one name JSON.parse keeps the last.
+  return countKept(value) === members ? value : undefined;
 }
 
 /** Whether a value is an object of JSON, and no array. */
@@ -33,28 +39,41 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/**
- * Counts the members of all objects: the colons outside of strings. Says -1 when it goes too deep, and
- * anything at all for what is no JSON.
- */
-function countMembers(text: string): number {
+/** What {@linkcode countMembers} sees. */
+interface Written {
+  /** How many members all objects have together; -1 when it goes too deep. */
+  readonly members: number;
+  /** Whether a name is written with an escape. */
+  readonly hasEscapedName: boolean;
+}
+
+const TOO_DEEP: Written = { members: -1, hasEscapedName: false };
+
+/** Counts the members of all objects: the colons outside of strings. Says anything at all for what is no JSON. */
+function countMembers(text: string): Written {
   const escapes = text.includes("\\");
   let members = 0;
   let depth = 0;
+  let isEscaped = false;
+  let hasEscapedName = false;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
+      const start = at;
       at = escapes ? endOfString(text, at) : text.indexOf('"', at + 1);
-      if (at < 0) return -1;
+      if (at < 0) return TOO_DEEP;
+      isEscaped = escapes && text.slice(start, at).includes("\\");
     } else if (code === COLON) {
       members++;
+      // What stands before a colon is a name.
+      if (isEscaped) hasEscapedName = true;
     } else if (code === 0x7b || code === 0x5b) {
-      if (++depth > MAX_DEPTH) return -1;
+      if (++depth > MAX_DEPTH) return TOO_DEEP;
     } else if (code === 0x7d || code === 0x5d) {
       depth--;
     }
   }
-  return members;
+  return { members, hasEscapedName };
 }
 
 /** Where a string ends that begins at an index, or -1. */

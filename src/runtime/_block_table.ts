@@ -20,6 +20,9 @@ export class BlockTable {
   /** A binary heap; the first ends first. Every entry knows its place, so that it can leave from anywhere. */
   readonly #heap: BlockEntry[] = [];
 
+  /** How many of the blocks are of a principal together with a source. */
+  pairs = 0;
+
   get size(): number {
     return this.#heap.length;
   }
@@ -41,6 +44,7 @@ export class BlockTable {
   add(entry: BlockEntry): void {
     this.#byId.set(entry.id, entry);
     if (entry.network !== undefined) this.#networks.set(entry.network, entry);
+    if (isPair(entry)) this.pairs++;
     entry.at = this.#heap.length;
     this.#heap.push(entry);
     this.#rise(entry);
@@ -55,6 +59,7 @@ export class BlockTable {
   remove(entry: BlockEntry): void {
     this.#byId.delete(entry.id);
     if (entry.network !== undefined) this.#networks.delete(entry.network);
+    if (isPair(entry)) this.pairs--;
     const last = this.#heap.pop()!;
     if (last === entry) return;
     last.at = entry.at;
@@ -90,4 +95,8 @@ export class BlockTable {
     this.#heap[above.at] = above;
     this.#heap[below.at] = below;
   }
+}
+
+function isPair({ target }: BlockEntry): boolean {
+  return target.principal !== undefined && target.source !== undefined;
 }

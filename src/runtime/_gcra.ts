@@ -169,19 +169,20 @@ export function decide(
   let binding = -1;
   let longest = -1;
   for (let at = 0; at < rules.length; at++) {
-    const rule = rules[at]!;
-    micros[at] = debts.micros[at]! + asked * rule.intervalMicros;
-    rests[at] = debts.rests[at]! + asked * rule.intervalRest;
-    if (rests[at]! >= rule.requests) {
-      micros[at] = micros[at]! + Math.floor(rests[at]! / rule.requests);
-      rests[at] = rests[at]! % rule.requests;
+    const { requests, intervalMicros, intervalRest, burstMicros, burstRest } = rules[at]!;
+    let debt = debts.micros[at]! + asked * intervalMicros;
+    let rest = debts.rests[at]! + asked * intervalRest;
+    if (rest >= requests) {
+      debt += Math.floor(rest / requests);
+      rest %= requests;
     }
-    if (exceedsBurst(rule, micros[at]!, rests[at]!)) {
-      const wait = micros[at]! - rule.burstMicros + (rests[at]! > rule.burstRest ? 1 : 0);
-      if (wait > longest) {
-        binding = at;
-        longest = wait;
-      }
+    micros[at] = debt;
+    rests[at] = rest;
+    if (debt < burstMicros || debt === burstMicros && rest <= burstRest) continue;
+    const wait = debt - burstMicros + (rest > burstRest ? 1 : 0);
+    if (wait > longest) {
+      binding = at;
+      longest = wait;
     }
   }
   if (binding >= 0) return refusal(rules, binding, longest, debts);

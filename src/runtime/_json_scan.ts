@@ -1,6 +1,12 @@
 /** What a scan has counted, or where and why it stopped. */
 export type JsonScan =
-  | { readonly problem: undefined; readonly members: number }
+  | {
+    readonly problem: undefined;
+    /** How many members all objects have together. */
+    readonly members: number;
+    /** Whether a name is written with an escape. */
+    readonly hasEscapedName: boolean;
+  }
   | { readonly problem: "depth" | "tokens" | "string"; readonly position: number };
 
 const QUOTE = 0x22;
@@ -11,6 +17,8 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+/** How many characters of a string are looked at one by one. */
+const SHORT = 32;
 
 /**
  * Looks for what makes parsing expensive, before it happens: in one pass, with no memory.
@@ -21,27 +29,48 @@ const CLOSE_BRACE = 0x7d;
  * @param text The text.
  * @param maxDepth How deep objects and arrays may lie in each other.
  * @param maxTokens How many tokens there may be.
- * @returns How many members all objects have together, or what is wrong.
+ * @returns What there is, or what is wrong.
  */
 export function scanJson(text: string, maxDepth: number, maxTokens: number): JsonScan {
   const { length } = text;
   let depth = 0;
   let tokens = 0;
   let members = 0;
+  let backslash = -1;
+  let isEscaped = false;
+  let hasEscapedName = false;
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) {
       const start = at++;
-      // A character at a time: `indexOf` is slower for strings as short as they mostly are, and would
-      // have to look for backslashes as well (bench/runtime_memory_bench.ts).
-      for (; at < length; at++) {
+      isEscaped = false;
+      // Most strings are short, and then `indexOf` costs more than it saves.
+      const near = Math.min(length, at + SHORT);
+      for (; at < near; at++) {
         const inside = text.charCodeAt(at);
         if (inside === QUOTE) break;
-        if (inside === BACKSLASH) at++;
+        if (inside === BACKSLASH) {
+          isEscaped = true;
+          at++;
+        }
       }
-      if (at >= length) return { problem: "string", position: start };
+      if (at >= near) {
+        // The next backslash is looked for once, not for every string: that would be quadratic.
+        let quote = text.indexOf('"', at);
+        if (backslash < at) backslash = indexOrEnd(text, at);
+        while (backslash < quote) {
+          isEscaped = true;
+          at = backslash + 2;
+          if (quote < at) quote = text.indexOf('"', at);
+          backslash = indexOrEnd(text, at);
+        }
+        if (quote < 0) return { problem: "string", position: start };
+        at = quote;
+      }
     } else if (code === COLON) {
       members++;
+      // What stands before a colon is a name.
+      if (isEscaped) hasEscapedName = true;
     } else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
       if (++depth > maxDepth) return { problem: "depth", position: at };
     } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
@@ -52,16 +81,49 @@ export function scanJson(text: string, maxDepth: number, maxTokens: number): Jso
     }
     if (++tokens > maxTokens) return { problem: "tokens", position: at };
   }
-  return { problem: undefined, members };
+  return { problem: undefined, members, hasEscapedName };
+}
+
+/** Where the next backslash is; the length, if there is none. */
+function indexOrEnd(text: string, from: number): number {
+  const found = text.indexOf("\\", from);
+  return found < 0 ? text.length : found;
 }
 
 /** Counts the members of all objects in a value that came from JSON; as deep as the scan has allowed. */
 export function countMembers(value: unknown): number {
   if (typeof value !== "object" || value === null) return 0;
+  // A polluted prototype would be counted with every object.
+  if (Object.keys(Object.prototype).length > 0) return countOwn(value);
+  return countEnumerable(value as Record<string, unknown>);
+}
+
+/** Without an array of the values of every object, which takes twice as long. */
+function countEnumerable(value: Record<string, unknown> | readonly unknown[]): number {
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (typeof item === "object" && item !== null) members += countEnumerable(item);
+    }
+    return members;
+  }
+  const object = value as Record<string, unknown>;
+  // deno-lint-ignore guard-for-in -- nothing is inherited, which countMembers() has made sure of.
+  for (const name in object) {
+    members++;
+    const item = object[name];
+    if (typeof item === "object" && item !== null) {
+      members += countEnumerable(item as Record<string, unknown>);
+    }
+  }
+  return members;
+}
+
+function countOwn(value: object): number {
   const items: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
   let members = Array.isArray(value) ? 0 : items.length;
   for (const item of items) {
-    if (typeof item === "object" && item !== null) members += countMembers(item);
+    if (typeof item === "object" && item !== null) members += countOwn(item);
   }
   return members;
 }
@@ -71,40 +133,4 @@ export function hasProtoMember(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   if (Array.isArray(value)) return value.some(hasProtoMember);
   return Object.hasOwn(value, "__proto__") || Object.values(value).some(hasProtoMember);
-}
-
-/**
- * Finds the first name that an object has already.
- *
- * @param text The text, which must be JSON.
- * @returns Where the name begins, or -1.
- */
-export function findDuplicate(text: string): number {
-  /** The names of the objects that are open; `undefined` for arrays. */
-  const open: (Set<string> | undefined)[] = [];
-  let isName = false;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) {
-      const start = at++;
-      while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
-      const names = open.at(-1);
-      if (!isName || names === undefined) continue;
-      const name: string = JSON.parse(text.slice(start, at + 1));
-      if (names.has(name)) return start;
-      names.add(name);
-      isName = false;
-    } else if (code === OPEN_BRACE) {
-      open.push(new Set());
-      isName = true;
-    } else if (code === OPEN_BRACKET) {
-      open.push(undefined);
-      isName = false;
-    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
-      open.pop();
-    } else if (code === COMMA) {
-      isName = open.at(-1) !== undefined;
-    }
-  }
-  return -1;
 }

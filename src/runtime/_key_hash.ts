@@ -11,13 +11,14 @@ const ROUNDS = 4;
  * A client chooses much of its key, such as an address out of its 2^64. If positions in a table came straight
  * from the keys, it could pile its keys onto one slot and make every look-up walk over them, or choose to
  * share a bucket with its victim. So the characters go through the permutation of Chaskey (Mouha et al., SAC
- * 2014) block by block, with the length in front, so that no string is the beginning of another. There is no
- * mask at the end, since the result is never shown.
+ * 2014) block by block. The last block ends with a 1 and zeros, and has a secret of its own, so that no string
+ * is the beginning of another. There is no mask at the end, since the result is never shown.
  */
 export class KeyHash {
   /** The last result. */
   readonly words: Int32Array = new Int32Array(4);
-  readonly #secret = crypto.getRandomValues(new Int32Array(4));
+  /** Four words for the beginning, and four for the last block. */
+  readonly #secret = crypto.getRandomValues(new Int32Array(8));
 
   /**
    * Hashes a string: its UTF-16 code units, not UTF-8, in which two lone surrogates would be the same.
@@ -26,7 +27,7 @@ export class KeyHash {
    */
   hash(text: string): void {
     const secret = this.#secret;
-    let v0 = secret[0]! ^ text.length;
+    let v0 = secret[0]!;
     let v1 = secret[1]!;
     let v2 = secret[2]!;
     let v3 = secret[3]!;
@@ -36,7 +37,7 @@ export class KeyHash {
     const last = text.length - BLOCK;
     // Written out, as what it takes to get at the characters is most of the time
     // (bench/runtime_rate_bench.ts).
-    while (at < last) {
+    while (at <= last) {
       const c0 = text.charCodeAt(at);
       const c1 = text.charCodeAt(at + 1);
       const c2 = text.charCodeAt(at + 2);
@@ -72,8 +73,12 @@ export class KeyHash {
         v2 = v2 << 16 | v2 >>> 16;
       }
     }
-    for (let shift = 0; at < text.length; at++) {
-      const unit = text.charCodeAt(at);
+    v0 ^= secret[4]!;
+    v1 ^= secret[5]!;
+    v2 ^= secret[6]!;
+    v3 ^= secret[7]!;
+    for (let shift = 0; at <= text.length; at++) {
+      const unit = at < text.length ? text.charCodeAt(at) : 1;
       all |= unit;
       const byte = unit << (shift & 31);
       if (shift < 32) v0 ^= byte;

@@ -32,7 +32,8 @@ export class NetworkTable<Value> {
 
   /** Whether an address is in any of the networks. */
   has(ip: Ip): boolean {
-    return this.#maps(ip).containing(ip.bytes).length > 0;
+    const maps = this.#maps(ip);
+    return maps.size > 0 && maps.containing(ip.bytes).length > 0;
   }
 
   #maps({ version }: Ip): PrefixMaps<Value> {
@@ -42,7 +43,7 @@ export class NetworkTable<Value> {
 
 class PrefixMaps<Value> {
   size = 0;
-  readonly #byLength = new Map<number, Map<string, Value>>();
+  readonly #byLength = new Map<number, Map<string | number, Value>>();
   /** The lengths that occur, from the longest to the shortest. */
   #lengths: readonly number[] = [];
 
@@ -54,13 +55,13 @@ class PrefixMaps<Value> {
       this.#lengths = [...this.#byLength.keys()].sort((a, b) => b - a);
     }
     const before = map.size;
-    map.set(keyOf(bytes), value);
+    map.set(keyOf(bytes, bytes.length * 8), value);
     this.size += map.size - before;
   }
 
   delete({ bytes, prefixLength }: Cidr): boolean {
     const map = this.#byLength.get(prefixLength);
-    if (!map?.delete(keyOf(bytes))) return false;
+    if (!map?.delete(keyOf(bytes, bytes.length * 8))) return false;
     this.size--;
     if (map.size === 0) {
       this.#byLength.delete(prefixLength);
@@ -72,14 +73,19 @@ class PrefixMaps<Value> {
   containing(bytes: Uint8Array<ArrayBuffer>): Value[] {
     const found: Value[] = [];
     for (const length of this.#lengths) {
-      const value = this.#byLength.get(length)?.get(keyOf(maskIp(bytes, length)));
+      const value = this.#byLength.get(length)?.get(keyOf(bytes, length));
       if (value !== undefined) found.push(value);
     }
     return found;
   }
 }
 
-/** The bytes as a string, which a map compares by value. */
-function keyOf(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+/** The first bits of an address as something that a map compares by value. */
+function keyOf(bytes: Uint8Array<ArrayBuffer>, prefixLength: number): string | number {
+  if (bytes.length === 4) {
+    const number = bytes[0]! << 24 | bytes[1]! << 16 | bytes[2]! << 8 | bytes[3]!;
+    // A shift by 32 is one by 0.
+    return prefixLength === 0 ? 0 : number & -1 << (32 - prefixLength);
+  }
+  return String.fromCharCode(...prefixLength === 128 ? bytes : maskIp(bytes, prefixLength));
 }

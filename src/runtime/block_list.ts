@@ -233,7 +233,7 @@ export class BlockList implements Disposable {
     const ip = typeof source === "string" ? parseIp(source) : undefined;
     if (ip !== undefined && !allowed.hasIp(ip)) {
       for (const entry of this.#book.table.containing(ip)) consider(entry);
-      if (isPrincipal) {
+      if (isPrincipal && this.#book.table.pairs > 0) {
         const network = networkOfSource(ip, this.#ipv6PrefixLength);
         consider(this.#book.table.get(pairId(principal, network)));
       }

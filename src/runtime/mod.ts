@@ -14,6 +14,19 @@
  * @module
  */
 
+export {
+  fromIoredis,
+  fromIovalkey,
+  fromRedis,
+  type IoredisLike,
+  type RedisClientLike,
+  type RedisClusterLike,
+} from "../_internal/redis_adapters.ts";
+export type {
+  RedisCommand,
+  RedisCommandOptions,
+  RedisCommandWithOptions,
+} from "../_internal/redis_command.ts";
 export { type BlockableAlert, blockAction, type BlockActionOptions } from "./block_action.ts";
 export {
   type BackOffOptions,

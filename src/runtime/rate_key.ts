@@ -1,10 +1,8 @@
 import { formatIp, maskIp, parseIp } from "../_internal/ip.ts";
 import { integerOption } from "../_internal/options.ts";
 
-declare const isRateKey: unique symbol;
-
 /** For whom a request is counted. Made by the functions of the same name, so that no two are ever mixed up. */
-export type RateKey = string & { readonly [isRateKey]: true };
+export type RateKey = string & { readonly "made by RateKey": true };
 
 /** How addresses are put together by {@linkcode RateKeys.source}. */
 export interface RateSourceOptions {

@@ -31,7 +31,8 @@ export interface ReadBoundedOptions {
 }
 
 const PURPOSE = "read a stream";
-const FIRST_BYTES = 16_384;
+const BLOCK_BYTES = 16_384;
+const LARGE_BYTES = 1024;
 const DECIMAL = /^[0-9]+$/;
 
 /**
@@ -74,24 +75,59 @@ export async function readBounded(
   );
   const stream = streamOf(source, maxBytes);
   if (stream === null) return new Uint8Array(0);
-  let bytes = new Uint8Array(0);
-  let length = 0;
+  const gathered = new Gathered();
   await pull(stream, { signal, timeoutMs, minBytesPerSecond, clock }, (chunk) => {
-    const total = length + chunk.byteLength;
-    if (total > maxBytes) throw tooLarge(maxBytes);
-    if (total > bytes.length) {
-      // Twice as much every time: each byte is copied twice at the most. A list of chunks would cost
-      // a hundred bytes for every one that comes alone.
-      const room = new Uint8Array(
-        Math.min(maxBytes, Math.max(FIRST_BYTES, 2 * bytes.length, total)),
-      );
-      room.set(bytes.subarray(0, length));
-      bytes = room;
-    }
-    bytes.set(chunk, length);
-    length = total;
+    if (gathered.length + chunk.byteLength > maxBytes) throw tooLarge(maxBytes);
+    gathered.add(chunk);
   });
-  return bytes.length === length ? bytes : bytes.slice(0, length);
+  return gathered.bytes();
+}
+
+/** Gathers chunks: small ones in blocks, as each alone would cost a hundred bytes more than it has. */
+class Gathered {
+  length = 0;
+  readonly #parts: Uint8Array[] = [];
+  #block = new Uint8Array(0);
+  #used = 0;
+
+  add(chunk: Uint8Array): void {
+    const { byteLength } = chunk;
+    this.length += byteLength;
+    // A large one stays as it is, unless it is a small part of much more memory.
+    if (byteLength >= LARGE_BYTES && byteLength * 2 >= chunk.buffer.byteLength) {
+      this.#flush();
+      this.#parts.push(chunk);
+      return;
+    }
+    for (let at = 0; at < byteLength;) {
+      if (this.#used === this.#block.length) {
+        this.#flush();
+        this.#block = new Uint8Array(BLOCK_BYTES);
+      }
+      const part = chunk.subarray(at, at + this.#block.length - this.#used);
+      this.#block.set(part, this.#used);
+      this.#used += part.length;
+      at += part.length;
+    }
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    this.#flush();
+    const bytes = new Uint8Array(this.length);
+    let at = 0;
+    for (const part of this.#parts) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  /** What follows goes into the rest of the block. */
+  #flush(): void {
+    if (this.#used > 0) this.#parts.push(this.#block.subarray(0, this.#used));
+    this.#block = this.#block.subarray(this.#used);
+    this.#used = 0;
+  }
 }
 
 function streamOf(

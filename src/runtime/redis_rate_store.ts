@@ -150,14 +150,13 @@ export class RedisRateStore implements RateStore {
         this.#breaker.succeeded(ticket);
         resolve(decision);
       };
-      const args = this.#argumentsOf(key, limits, cost);
-      this.#send(["EVALSHA", RATE_SCRIPT.sha1, ...args], call).then(take, (error) => {
+      const words = this.#wordsOf(key, limits, cost);
+      this.#send(words, call).then(take, (error) => {
         // A server forgets scripts when it restarts or is told to. EVAL makes it remember this one again.
         if (call.isOver || !isUnknownScript(error)) return call.stop(error);
-        this.#send(["EVAL", RATE_SCRIPT.text, ...args], call).then(
-          take,
-          (error) => call.stop(error),
-        );
+        const [, , ...args] = words;
+        const again: RedisWords = ["EVAL", RATE_SCRIPT.text, ...args];
+        this.#send(again, call).then(take, (error) => call.stop(error));
       });
     });
   }
@@ -191,7 +190,7 @@ export class RedisRateStore implements RateStore {
     }
   }
 
-  #argumentsOf(key: string, limits: readonly RateRule[], cost: number): string[] {
+  #wordsOf(key: string, limits: readonly RateRule[], cost: number): RedisWords {
     if (limits !== this.#lastRules) {
       this.#lastRules = limits;
       this.#lastArguments = ruleArguments(limits);
@@ -199,10 +198,10 @@ export class RedisRateStore implements RateStore {
     // `#` is in no plain key, so that a hash is never taken for one.
     const tag = PLAIN_KEY.test(key) ? key : `#${encodeBase64Url(sha256(key).subarray(0, 18))}`;
     const start = `${this.#prefix}{${tag}}`;
-    const args = [String(limits.length)];
-    for (const { name } of limits) args.push(start + name);
-    args.push(String(cost), ...this.#lastArguments);
-    return args;
+    const words: [string, ...string[]] = ["EVALSHA", RATE_SCRIPT.sha1, String(limits.length)];
+    for (const { name } of limits) words.push(start + name);
+    words.push(String(cost), ...this.#lastArguments);
+    return words;
   }
 }
 

@@ -42,14 +42,15 @@ Deno.test("MemoryRateStore stays limited in memory and just under a flood of 5,0
   // Whoever was limited still is.
   assertEquals(blocked.reduce((sum, name) => sum + use(name, 2), 0), 0);
   // Newcomers are served, and limited.
-  let least = 100;
+  let lucky = 0;
   for (let at = 0; at < 200; at++) {
     const allowed = use(`newcomer ${at}`, 150);
     assertLessOrEqual(allowed, 100);
-    least = Math.min(least, allowed);
+    if (allowed > 10) lucky++;
     assertEquals(use(`newcomer ${at}`, 10), 0);
   }
-  assertGreater(least, 10);
+  // Two of them may share a bucket, but very few do.
+  assertGreater(lucky, 194);
 
   // Afterwards all is as before.
   clock.advance(3_600_000);
