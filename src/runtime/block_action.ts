@@ -32,7 +32,7 @@ export interface BlockableAlert {
  * using blocks = new BlockList();
  * const action = blockAction(blocks, { forMs: 60_000 });
  * await action({ rule: "failed logins", target: { principal: "alice", source: "203.0.113.7" } });
- * assertEquals(blocks.isBlocked({ principal: "alice", source: "203.0.113.7" })?.retryAfterMs, 60_000);
+ * assertEquals(blocks.isBlocked({ principal: "alice", source: "203.0.113.7" }) !== undefined, true);
  * assertEquals(blocks.isBlocked({ principal: "alice", source: "198.51.100.1" }), undefined);
  * ```
  *

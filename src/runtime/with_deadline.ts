@@ -57,7 +57,11 @@ export interface DeadlineOptions {
  *
  * assertEquals(await withDeadline(() => Promise.resolve("in time"), { timeoutMs: 1000 }), "in time");
  * await assertRejects(
- *   () => withDeadline(() => new Promise(() => {}), { timeoutMs: 20, operation: "notes.read" }),
+ *   () =>
+ *     withDeadline(
+ *       (signal) => new Promise((_, reject) => signal.onabort = () => reject(signal.reason)),
+ *       { timeoutMs: 20, operation: "notes.read" },
+ *     ),
  *   SecurityError,
  *   "No result within 20 ms",
  * );
