@@ -53,6 +53,9 @@ export function isolateCommand(
   }
   const allow = KINDS.flatMap((kind) => {
     const names = permissions[kind] ?? [];
+    if (!Array.isArray(names)) {
+      throw wrongOption("make an isolate pool", `permissions.${kind}`, "a list of names", names);
+    }
     if (names.length === 0) return [];
     for (const name of names) {
       // In a flag, a comma separates names: "a,/etc" would be two.
@@ -68,11 +71,11 @@ export function isolateCommand(
     return [`--allow-${kind}=${names.join(",")}`];
   });
   const child = new URL("./_isolate_child.ts", import.meta.url).href;
-  // The two are imported by a literal, since an import by a variable would need a permission to read. They are
-  // imported one after the other: the child's module evaluates first.
+  // Imported by literals, since an import by a variable would need a permission to read; and in this order, since
+  // the first evaluates first.
   const main = `import { serveJobs } from ${JSON.stringify(child)};
 import * as module from ${JSON.stringify(module)};
-await serveJobs(module.default, ${maxMemoryBytes});`;
+await serveJobs(module.default);`;
   const heapMiB = Math.floor(maxMemoryBytes / MiB) - BASE_MIB;
   return {
     args: [
@@ -80,6 +83,7 @@ await serveJobs(module.default, ${maxMemoryBytes});`;
       `--v8-flags=--max-old-space-size=${heapMiB}`,
       ...allow,
       `data:application/javascript,${encodeURIComponent(main)}`,
+      String(maxMemoryBytes),
     ],
     env: permissions.env ?? [],
   };

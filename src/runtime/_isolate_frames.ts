@@ -10,14 +10,22 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** A message longer than agreed. */
 export class FrameTooLarge extends Error {}
 
+/** A message that came in. */
+export interface Frame {
+  /** What it says. */
+  readonly message: unknown;
+  /** How long it was, in bytes. */
+  readonly bytes: number;
+}
+
 /**
  * Encodes a message.
  *
- * @param message What JSON can say.
+ * @param json The message, as JSON.
  * @returns The bytes.
  */
-export function encodeFrame(message: unknown): Uint8Array<ArrayBuffer> {
-  const body = encoder.encode(JSON.stringify(message));
+export function encodeFrame(json: string): Uint8Array<ArrayBuffer> {
+  const body = encoder.encode(json);
   const frame = new Uint8Array(4 + body.length);
   new DataView(frame.buffer).setUint32(0, body.length);
   frame.set(body, 4);
@@ -36,7 +44,7 @@ export function encodeFrame(message: unknown): Uint8Array<ArrayBuffer> {
 export async function* decodeFrames(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
-): AsyncGenerator<unknown> {
+): AsyncGenerator<Frame> {
   const head = new Uint8Array(4);
   let headLength = 0;
   let body: Uint8Array | undefined;
@@ -59,10 +67,10 @@ export async function* decodeFrames(
       filled += part.length;
       chunk = chunk.subarray(part.length);
       if (filled < body.length) break;
-      const message: unknown = JSON.parse(decoder.decode(body));
+      const frame: Frame = { message: JSON.parse(decoder.decode(body)), bytes: body.length };
       body = undefined;
       headLength = 0;
-      yield message;
+      yield frame;
     }
   }
 }

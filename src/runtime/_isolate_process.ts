@@ -6,9 +6,8 @@
 
 import { SecurityError } from "../errors.ts";
 import type { Clock } from "../_internal/clock.ts";
-import type { IsolateJob } from "./_isolate_child.ts";
 import { type IsolateCommand, startIsolate } from "./_isolate_command.ts";
-import { decodeFrames, encodeFrame, FrameTooLarge } from "./_isolate_frames.ts";
+import { decodeFrames, encodeFrame, type Frame, FrameTooLarge } from "./_isolate_frames.ts";
 
 /** Limits of every job. */
 export interface JobLimits {
@@ -28,15 +27,18 @@ export interface JobOptions {
   readonly signal: AbortSignal;
 }
 
-/** How much later than its parent a process ends itself, in milliseconds. */
-const GRACE_MS = 1000;
-/** Room for what an answer says besides the output. */
-const ANSWER_BYTES = 16_384;
+/** What an answer says besides the output: `{"id":"…","output":…}`. */
+const ENVELOPE_BYTES = JSON.stringify({ id: crypto.randomUUID(), output: 0 }).length - 1;
+/** Room for an answer that tells of an error. */
+const ERROR_BYTES = 65_536;
+/** Longest name or message of an error that is passed on. */
+const MAX_ERROR_LENGTH = 1000;
+const encoder = new TextEncoder();
 
 /** A process that loads the module as soon as it is made. */
 export class IsolateProcess {
   readonly #child: Deno.ChildProcess | undefined;
-  readonly #answers: AsyncGenerator<unknown> | undefined;
+  readonly #answers: AsyncGenerator<Frame> | undefined;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   readonly #limits: JobLimits;
   readonly #startTimeoutMs: number;
@@ -65,7 +67,10 @@ export class IsolateProcess {
       this.#child = startIsolate(command);
       this.#child.status.then(() => this.#isEnded = true);
       this.#writer = this.#child.stdin.getWriter();
-      this.#answers = decodeFrames(this.#child.stdout, limits.maxOutputBytes + ANSWER_BYTES);
+      this.#answers = decodeFrames(
+        this.#child.stdout,
+        Math.max(limits.maxOutputBytes + ENVELOPE_BYTES, ERROR_BYTES),
+      );
     } catch (error) {
       this.#failure = error;
       this.#isEnded = true;
@@ -98,10 +103,11 @@ export class IsolateProcess {
    * @throws {SecurityError} `isolate-failed`.
    */
   async started(): Promise<void> {
-    await (this.#starting ??= this.#within(this.#startTimeoutMs, undefined, async () => {
-      await this.#next();
-      this.#hasStarted = true;
-    }, () => failed("The module of the isolate was not loaded in time")));
+    if (this.#failure !== undefined) throw this.#failure;
+    await (this.#starting ??= this.#within(
+      { timeoutMs: this.#startTimeoutMs, late: notLoaded },
+      () => this.#ready(),
+    ));
   }
 
   /**
@@ -113,20 +119,28 @@ export class IsolateProcess {
    */
   async work(input: unknown, { timeoutMs, totalMs, signal }: JobOptions): Promise<unknown> {
     this.#jobs++;
-    if (this.#failure !== undefined) throw this.#failure;
-    const job: IsolateJob = { input: input ?? null, endMs: Math.ceil(timeoutMs) + GRACE_MS };
-    const frame = encodeFrame(job);
-    if (frame.length > this.#limits.maxInputBytes + ANSWER_BYTES) {
-      throw tooLarge("input", this.#limits.maxInputBytes);
+    const id = crypto.randomUUID();
+    const json = JSON.stringify(input ?? null);
+    if (json === undefined) throw new TypeError(`Cannot pass a ${typeof input} to isolated work`);
+    const { maxInputBytes } = this.#limits;
+    if (json.length > maxInputBytes || encoder.encode(json).length > maxInputBytes) {
+      throw tooLarge("input", maxInputBytes);
     }
-    return await this.#within(timeoutMs, signal, async () => {
-      await this.started();
-      // A process that ended does not read; the answer tells why.
-      this.#writer?.write(frame).catch(() => {});
-      return await this.#next();
-    }, () => {
+    const late = () => {
       const details = { timeoutMs: totalMs };
       return new SecurityError("timeout", "The isolated work took too long", { details });
+    };
+    const untilMs = this.#clock.monotonicMs() + timeoutMs;
+    // A process that still starts is of use to the next job, whatever becomes of this one.
+    const starting = this.started();
+    if (!this.#hasStarted) {
+      await this.#within({ timeoutMs, signal, late, spares: true }, () => starting);
+    }
+    const leftMs = untilMs - this.#clock.monotonicMs();
+    return await this.#within({ timeoutMs: leftMs, signal, late }, async () => {
+      // A process that ended does not read; the answer tells why.
+      this.#writer?.write(encodeFrame(`{"id":"${id}","input":${json}}`)).catch(() => {});
+      return await this.#answerTo(id);
     });
   }
 
@@ -154,14 +168,13 @@ export class IsolateProcess {
 
   /** Waits for something, and kills the process when it takes too long or nobody wants it any more. */
   async #within<T>(
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
+    { timeoutMs, signal, late, spares = false }: WaitOptions,
     wait: () => Promise<T>,
-    late: () => SecurityError,
   ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const stop = (reason: unknown) => {
       reject(reason);
+      if (spares) return;
       this.#wasKilled = true;
       this.kill();
     };
@@ -180,9 +193,9 @@ export class IsolateProcess {
     }
   }
 
-  /** The next answer. */
-  async #next(): Promise<unknown> {
-    let result: IteratorResult<unknown> | undefined;
+  /** The next message. */
+  async #next(): Promise<Frame> {
+    let result: IteratorResult<Frame> | undefined;
     try {
       result = await this.#answers?.next();
     } catch (cause) {
@@ -191,11 +204,31 @@ export class IsolateProcess {
       throw failed("The isolated work did not answer in the agreed form", cause);
     }
     if (result === undefined || result.done) throw await this.#ended();
-    const answer = result.value as Partial<Record<string, unknown>> | null;
-    if (typeof answer === "object" && answer !== null) {
+    return result.value;
+  }
+
+  async #ready(): Promise<void> {
+    const { message } = await this.#next();
+    if (membersOf(message)["ready"] === true) {
+      this.#hasStarted = true;
+      return;
+    }
+    this.kill();
+    throw failed("The module of the isolate has no default function");
+  }
+
+  /**
+   * The answer to a job. One with another id is from an earlier job, such as one that wrote to stdout itself:
+   * what it says is of another client.
+   */
+  async #answerTo(id: string): Promise<unknown> {
+    const { message, bytes } = await this.#next();
+    const answer = membersOf(message);
+    if (answer["id"] === id) {
+      if ("error" in answer) throw failed("The isolated work failed", errorOf(answer["error"]));
+      const { maxOutputBytes } = this.#limits;
+      if (bytes > maxOutputBytes + ENVELOPE_BYTES) throw tooLarge("output", maxOutputBytes);
       if ("output" in answer) return answer["output"];
-      if ("ready" in answer) return;
-      if ("error" in answer) throw failed("The isolated work failed", answer["error"]);
     }
     this.kill();
     throw failed("The isolated work did not answer in the agreed form");
@@ -207,7 +240,7 @@ export class IsolateProcess {
     this.#child?.ref();
     const status = await this.#child?.status;
     // V8 ends a process whose heap is full by a trap or an abort, the watchdog by SIGKILL.
-    if (status?.signal && !this.#wasKilled) {
+    if (status?.signal && this.#end === undefined) {
       this.#wasKilled = true;
       const details = { signal: status.signal };
       return new SecurityError("isolate-out-of-memory", "The isolated work took too much memory", {
@@ -216,6 +249,32 @@ export class IsolateProcess {
     }
     return failed(`The process of the isolated work ended with code ${status?.code}`);
   }
+}
+
+/** How to wait. */
+interface WaitOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+  /** What to say when the time is over. */
+  readonly late: () => SecurityError;
+  /** Whether the process lives on when nobody waits any more. */
+  readonly spares?: boolean;
+}
+
+function membersOf(message: unknown): Partial<Record<string, unknown>> {
+  return typeof message === "object" && message !== null ? { ...message } : {};
+}
+
+/** The module says it, so that nothing of it but two short texts is believed. */
+function errorOf(error: unknown): { readonly name: string; readonly message: string } {
+  const { name, message } = membersOf(error);
+  const text = (value: unknown) =>
+    typeof value === "string" ? value.slice(0, MAX_ERROR_LENGTH) : "";
+  return { name: text(name), message: text(message) };
+}
+
+function notLoaded(): SecurityError {
+  return failed("The module of the isolate was not loaded in time");
 }
 
 function failed(message: string, cause?: unknown): SecurityError {

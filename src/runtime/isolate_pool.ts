@@ -33,7 +33,7 @@ export interface IsolatePoolOptions {
   readonly processes?: number;
   /** Most jobs that wait for a process. @default {100} */
   readonly maxQueue?: number;
-  /** After how many jobs a process is replaced; with 1, no job sees what another one left. @default {1000} */
+  /** After how many jobs a process is replaced; with 1, no job runs where another one has. @default {1000} */
   readonly maxJobsPerProcess?: number;
   /** Time for a process to load the module, in milliseconds. @default {10_000} */
   readonly startTimeoutMs?: number;
@@ -70,9 +70,13 @@ export interface IsolatePoolStats {
  * less than one; one that was killed is replaced at once.
  *
  * The module's default export takes one argument and gives the result, or a promise of it; both travel as
- * JSON. What it prints is dropped, except for `console.error`, and no error of it is passed on but
- * its name and message. Its process has the permissions that are named here and no environment; it is a
- * sandbox as good as Deno's, which does not hold against someone who breaks V8.
+ * JSON. What it prints by `console` is dropped; it must not write to stdout, on which the answers go. Of an
+ * error, name and message are in the `cause`. Its process has the permissions that are named here, no environment
+ * and no storage.
+ *
+ * It is hostile input that this holds, not a hostile module: jobs on one process share its globals, which a job
+ * may change for the next one, and the sandbox is Deno's. Where a job's input may take the module over, give
+ * each job a process of its own (`maxJobsPerProcess: 1`).
  *
  * Requires `--allow-run` for the Deno executable, or for `deno`. Linux and macOS; where processes cannot be
  * started, every job rejects with `isolate-failed`.
@@ -150,7 +154,12 @@ export class IsolatePool implements AsyncDisposable {
   async warm(): Promise<void> {
     this.#check();
     while (this.#all.size < this.#maxProcesses) this.#idle.push(this.#add());
-    await Promise.all(this.#idle.map((process) => process.started()));
+    try {
+      await Promise.all(this.#idle.map((process) => process.started()));
+    } catch (error) {
+      this.#check();
+      throw error;
+    }
   }
 
   /**

@@ -11,9 +11,17 @@ export interface RunIsolatedOptions extends IsolateRunOptions {
   readonly permissions?: IsolatePermissions;
   /** Most memory of the process, in bytes. @default {256 MiB} */
   readonly maxMemoryBytes?: number;
+  /** After how many jobs a process is replaced; with 1, no job runs where another one has. @default {1000} */
+  readonly maxJobsPerProcess?: number;
 }
 
-const pools = new Map<string, IsolatePool>();
+interface SharedPool {
+  readonly pool: IsolatePool;
+  /** Calls that have not ended. */
+  calls: number;
+}
+
+const pools = new Map<string, SharedPool>();
 /** Most pools that are kept; each has up to {@linkcode PROCESSES} processes. */
 const MAX_POOLS = 16;
 const PROCESSES = 2;
@@ -22,7 +30,7 @@ const PROCESSES = 2;
  * Runs one job of a module in a process of its own, which the deadline kills: for work that does not listen
  * to a signal, such as a regular expression over what a client sent.
  *
- * Jobs with the same module, permissions and memory share an {@linkcode IsolatePool} of two processes, which
+ * Jobs with the same module and options share an {@linkcode IsolatePool} of two processes, which
  * stay warm and keep nothing alive. Of 16 pools, the one that was not used for longest is closed for a new
  * one. Make a pool of your own for more processes, or where each job needs a fresh one.
  *
@@ -51,22 +59,28 @@ export async function runIsolated(
   input: unknown,
   options: RunIsolatedOptions = {},
 ): Promise<unknown> {
-  const { permissions = {}, maxMemoryBytes, ...runOptions } = options;
-  const key = JSON.stringify([String(module), permissions, maxMemoryBytes]);
-  let pool = pools.get(key);
-  if (pool === undefined) {
+  const { permissions = {}, maxMemoryBytes, maxJobsPerProcess, ...runOptions } = options;
+  const key = JSON.stringify([String(module), permissions, maxMemoryBytes, maxJobsPerProcess]);
+  let shared = pools.get(key);
+  if (shared === undefined) {
     const poolOptions: IsolatePoolOptions = {
       permissions,
       processes: PROCESSES,
       ...(maxMemoryBytes === undefined ? {} : { maxMemoryBytes }),
+      ...(maxJobsPerProcess === undefined ? {} : { maxJobsPerProcess }),
     };
-    pool = new IsolatePool(module, poolOptions);
+    shared = { pool: new IsolatePool(module, poolOptions), calls: 0 };
     makeRoom();
   }
   // The first key of the map is the one that was not used for longest.
   pools.delete(key);
-  pools.set(key, pool);
-  return await pool.run(input, runOptions);
+  pools.set(key, shared);
+  shared.calls++;
+  try {
+    return await shared.pool.run(input, runOptions);
+  } finally {
+    shared.calls--;
+  }
 }
 
 /**
@@ -77,13 +91,13 @@ export async function runIsolated(
 export async function closeIsolated(): Promise<void> {
   const open = [...pools.values()];
   pools.clear();
-  await Promise.all(open.map((pool) => pool.close()));
+  await Promise.all(open.map(({ pool }) => pool.close()));
 }
 
 function makeRoom(): void {
   if (pools.size < MAX_POOLS) return;
-  for (const [key, pool] of pools) {
-    if (pool.stats().running + pool.stats().queued > 0) continue;
+  for (const [key, { pool, calls }] of pools) {
+    if (calls > 0) continue;
     pools.delete(key);
     pool.close();
     return;

@@ -146,6 +146,56 @@ Deno.test("IsolatePool.run() drops what the module prints", async () => {
   assertEquals(await pool.run(null), 1);
 });
 
+Deno.test("IsolatePool.run() takes no answer that was left over from another job", async () => {
+  const job = `export default (n) => {
+    const answer = new TextEncoder().encode(JSON.stringify({ id: "1", output: "of the first" }));
+    const frame = new Uint8Array(4 + answer.length);
+    new DataView(frame.buffer).setUint32(0, answer.length);
+    frame.set(answer, 4);
+    if (n === 1) setTimeout(() => Deno.stdout.writeSync(frame), 20);
+    return n;
+  }`;
+  await using pool = new IsolatePool(moduleOf(job));
+  assertEquals(await pool.run(1), 1);
+  // The next job's process has time to write what is not an answer.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assertEquals(await codeOf(() => pool.run(2)), "isolate-failed");
+  assertEquals(await pool.run(3), 3);
+});
+
+Deno.test("IsolatePool.run() leaves a process that still starts to the next job", async () => {
+  await using pool = new IsolatePool(moduleOf("export default (n) => n;"));
+  assertEquals(await codeOf(() => pool.run(1, { timeoutMs: 1 })), "timeout");
+  assertEquals([pool.stats().killed, pool.stats().processes], [0, 1]);
+  assertEquals(await pool.run(2), 2);
+});
+
+Deno.test("IsolatePool.run() ends a module that takes too much memory while it is loaded", async () => {
+  const job = `const all = []; for (;;) all.push(new Uint8Array(1e7).fill(1));`;
+  await using pool = new IsolatePool(moduleOf(job), { maxMemoryBytes: 160 * MiB });
+  assertEquals(await codeOf(() => pool.run(1)), "isolate-out-of-memory");
+});
+
+Deno.test("IsolatePool.run() gives the module no storage that outlives its process", async () => {
+  const job = "export default () => [typeof localStorage, typeof sessionStorage, typeof caches];";
+  await using pool = new IsolatePool(moduleOf(job));
+  assertEquals(await pool.run(null), ["undefined", "undefined", "undefined"]);
+});
+
+Deno.test("IsolatePool.run() throws when the input is nothing that JSON can say", async () => {
+  await using pool = new IsolatePool(moduleOf("export default (n) => n;"));
+  await assertRejects(() => pool.run(() => {}), TypeError);
+  await assertRejects(() => pool.run(1n), TypeError);
+  assertEquals(await pool.run(undefined), null);
+});
+
+Deno.test("runIsolated() closes no pool that is in use for a new one", async () => {
+  const modules = Array.from({ length: 17 }, (_, n) => moduleOf(`export default () => ${n};`));
+  const outputs = await Promise.all(modules.map((module) => runIsolated(module, null)));
+  await closeIsolated();
+  assertEquals(outputs, modules.map((_, n) => n));
+});
+
 Deno.test("IsolatePool.run() bounds input and output", async () => {
   const job = `export default (n) => typeof n === "number" ? "x".repeat(n) : n.length`;
   await using pool = new IsolatePool(moduleOf(job), { maxInputBytes: 1e5, maxOutputBytes: 1e5 });
@@ -202,6 +252,7 @@ Deno.test("new IsolatePool() refuses what would weaken it", () => {
   const module = moduleOf("export default 1");
   const make = (options: object) => () => new IsolatePool(module, options);
   assertThrows(() => new IsolatePool("./job.ts"), TypeError, "absolute URL");
+  assertThrows(make({ permissions: { read: "/a" } }), TypeError, "a list of names");
   assertThrows(make({ permissions: { run: ["sh"] } }), TypeError, "no permission is called 'run'");
   assertThrows(make({ permissions: { read: ["/a,/etc"] } }), TypeError, "without a comma");
   assertThrows(make({ maxMemoryBytes: MiB }), RangeError);
@@ -237,14 +288,15 @@ Deno.test("closeIsolated() ends what runIsolated() keeps warm", async () => {
   await closeIsolated();
 });
 
-Deno.test("a process whose parent was killed ends itself, though its job is a loop", async () => {
-  const job = "export default (n) => { while (n > 0); return Deno.pid; }";
+Deno.test("a process whose parent was killed ends itself, though its work goes on in a loop", async () => {
+  const job =
+    "export default (n) => { setTimeout(() => { while (n > 0); }, 50); return Deno.pid; }";
   const source = `import { IsolatePool } from ${
     JSON.stringify(new URL("../../src/runtime/isolate_pool.ts", import.meta.url).href)
   };
   const pool = new IsolatePool(${JSON.stringify(moduleOf(job))});
-  console.log(await pool.run(0));
-  await pool.run(1, { timeoutMs: 1000 });`;
+  console.log(await pool.run(1));
+  await new Promise((resolve) => setTimeout(resolve, 60_000));`;
   const parent = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-check", `--allow-run=${Deno.execPath()}`],
