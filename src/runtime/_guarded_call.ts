@@ -4,7 +4,7 @@ import { SecurityError } from "../errors.ts";
 import { Given } from "./_given.ts";
 import { follow, type SignalFollower, unfollow } from "./_parent_signals.ts";
 import { TICK_MS, wheelOf, WheelTimer } from "./_timer_wheel.ts";
-import { checkDuration } from "./_waiting_line.ts";
+import { checkDuration, checkSignal } from "./_waiting_line.ts";
 import type { DeadlineOptions } from "./with_deadline.ts";
 
 const PURPOSE = "call with a deadline";
@@ -133,10 +133,10 @@ class GuardedCall<T> extends WheelTimer implements Guard, SignalFollower {
   }
 
   expire(): void {
-    const { outer, clock } = this;
     // Who falls due in the same tick has no order; the error has to be of the one that was over first.
-    if (outer?.isWaiting && outer.clock === clock && outer.deadlineMs <= this.deadlineMs) {
-      outer.expire();
+    const first = overFirst(this);
+    if (first !== this) {
+      first.expire();
       if (!this.isWaiting) return;
     }
     countTimeout(this.#plan.tally);
@@ -158,7 +158,7 @@ class GuardedCall<T> extends WheelTimer implements Guard, SignalFollower {
     // Work that listens has a tick to end, so that the trail only names what does not.
     const { clock } = this;
     wheelOf(clock).add(this, clock.monotonicMs(), TICK_MS);
-    this.#controller.abort(reason);
+    abortInTurn(this.#controller, reason);
   }
 
   readonly #fulfilled = (value: T): void => {
@@ -201,7 +201,7 @@ class GuardedCall<T> extends WheelTimer implements Guard, SignalFollower {
   #release(): void {
     if (!this.#hasPermit) return;
     this.#hasPermit = false;
-    this.#plan.permit?.release();
+    giveBack(this.#plan.permit);
   }
 
   #count(by: number): void {
@@ -219,7 +219,8 @@ class GuardedCall<T> extends WheelTimer implements Guard, SignalFollower {
     });
     this.#report(afterMs, "running");
     try {
-      onOrphan?.({ operation, afterMs, ended });
+      const told: unknown = onOrphan?.({ operation, afterMs, ended });
+      if (isPromiseLike(told)) Promise.resolve(told).catch(() => {});
     } catch {
       // The deadlines of all others are on the same wheel.
     }
@@ -272,6 +273,7 @@ export function guard<T>(
     if (releaseAt !== "end" && releaseAt !== "deadline") {
       throw wrongOption(PURPOSE, "releaseAt", '"end" or "deadline"', releaseAt);
     }
+    checkSignal(PURPOSE, signal);
     if (signal?.aborted) throw signal.reason;
     const nowMs = clock.monotonicMs();
     startMs ??= nowMs;
@@ -282,10 +284,48 @@ export function guard<T>(
       throw timeoutOf(plan);
     }
   } catch (error) {
-    permit?.release();
+    giveBack(permit);
     return Promise.reject(error);
   }
   return new Promise((resolve, reject) => new GuardedCall<T>(plan, resolve, reject).run(fn));
+}
+
+/** A permit of one's own that throws must not keep others on the wheel from their deadlines. */
+function giveBack(permit: CallPlan["permit"]): void {
+  try {
+    permit?.release();
+  } catch {
+    // It is as good as given back: nobody else could do it.
+  }
+}
+
+/** Of the calls around a call that is over, the outermost whose deadline came no later. */
+function overFirst(call: Guard): Guard {
+  let first = call;
+  for (let { outer } = first; outer?.isWaiting; { outer } = first) {
+    if (outer.clock !== call.clock || outer.deadlineMs > first.deadlineMs) break;
+    first = outer;
+  }
+  return first;
+}
+
+interface Abort {
+  readonly controller: AbortController;
+  readonly reason: unknown;
+}
+
+const aborts: Abort[] = [];
+let isAborting = false;
+
+/** Calls within calls abort one another; without a list, hundreds of levels would be more than the stack holds. */
+function abortInTurn(controller: AbortController, reason: unknown): void {
+  aborts.push({ controller, reason });
+  if (isAborting) return;
+  isAborting = true;
+  for (let next = aborts.shift(); next !== undefined; next = aborts.shift()) {
+    next.controller.abort(next.reason);
+  }
+  isAborting = false;
 }
 
 function countTimeout(tally: CallTally | undefined): void {

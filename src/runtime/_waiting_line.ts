@@ -178,8 +178,16 @@ function timeoutOf({ timeoutMs }: WaitOptions): SecurityError {
  */
 export function checkWait({ signal, timeoutMs }: WaitOptions): WaitOptions {
   if (timeoutMs !== undefined) checkDuration("wait for a permit", "timeoutMs", timeoutMs);
+  checkSignal("wait for a permit", signal);
   if (signal?.aborted) throw signal.reason;
   return { signal, timeoutMs };
+}
+
+/** Refuses what would only fail once somebody waits, with a timer that is set and a permit that is held. */
+export function checkSignal(purpose: string, signal: unknown): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw wrongOption(purpose, "signal", "an AbortSignal", signal);
+  }
 }
 
 /** Refuses one more in a line that is full. */

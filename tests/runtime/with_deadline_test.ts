@@ -452,6 +452,83 @@ Deno.test("control: a listener of one's own costs more the more there are", () =
   assertGreaterOrEqual(time(10_000), 4 * fewMs);
 });
 
+Deno.test("withDeadline() aborts thousands of calls within calls, and no stack ends", async () => {
+  const clock = new VirtualClock();
+  let deepest = false;
+  const nest = (depth: number, signal?: AbortSignal): Promise<unknown> =>
+    withDeadline(
+      (own) => depth === 0 ? aborted(own).then(() => deepest = true) : nest(depth - 1, own),
+      { timeoutMs: 1000, clock, ...(signal && { signal }) },
+    );
+  // The stack ends for calls that deep when they are made one within the other.
+  const made = nest(500);
+  const codes = made.catch((error) => error.code);
+  await settle();
+  clock.advance(1020);
+  assertEquals(await codes, "timeout");
+  await settle();
+  assertEquals(deepest, true);
+  clock.advance(20);
+
+  let signal: AbortSignal | undefined;
+  const works: Promise<unknown>[] = [];
+  for (let depth = 0; depth < 5000; depth++) {
+    works.push(withDeadline((own) => {
+      signal = own;
+      return aborted(own);
+    }, { timeoutMs: 1000, clock, ...(signal && { signal }) }));
+  }
+  const all = Promise.allSettled(works);
+  await settle();
+  clock.advance(1020);
+  const reasons = (await all).map((work) => work.status === "rejected" ? work.reason.code : "");
+  assertEquals(new Set(reasons), new Set(["timeout"]));
+  clock.advance(20);
+  assertEquals(clock.timers, 0);
+});
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}
+
+Deno.test("withDeadline() gives a permit back when its options are refused, a signal of null too", async () => {
+  const semaphore = new Semaphore({ permits: 1 });
+  const options = { timeoutMs: 10, signal: null } as unknown as DeadlineOptions;
+  const permit = await semaphore.acquire();
+  await assertRejects(() => withDeadline(() => {}, { ...options, permit }), TypeError, "signal");
+  assertEquals(semaphore.stats.inUse, 0);
+  const held = await semaphore.acquire();
+  const waiting = { signal: null, timeoutMs: 5 } as unknown as { timeoutMs: number };
+  await assertRejects(() => semaphore.acquire(waiting), TypeError, "signal");
+  assertEquals(semaphore.stats.queued, 0);
+  held.release();
+});
+
+Deno.test("withDeadline() keeps every deadline though a permit or a callback fails", async () => {
+  const clock = new VirtualClock();
+  const permit = {
+    release(): void {
+      throw new Error("no");
+    },
+    [Symbol.dispose](): void {},
+  };
+  const hang = () => new Promise<never>(() => {});
+  const bad = withDeadline(hang, {
+    timeoutMs: 10,
+    clock,
+    permit,
+    releaseAt: "deadline",
+    onOrphan: (() => Promise.reject(new Error("no"))) as () => void,
+  });
+  const good = withDeadline(hang, { timeoutMs: 10, clock });
+  const codes = [bad, good].map((work) => work.catch((error) => error.code));
+  await settle();
+  clock.advance(20);
+  clock.advance(20);
+  assertEquals(await Promise.all(codes), ["timeout", "timeout"]);
+  assertEquals(await withDeadline(() => 1, { timeoutMs: 10, clock, permit }), 1);
+});
+
 for (
   const [way, count, leastMs, mostMs] of [
     ["withDeadline", 100_000, 0, 1500],
