@@ -101,6 +101,9 @@ export function readForwarded(element: string): Hop | undefined {
   let node: string | undefined;
   let rest = element;
   while (true) {
+    // Pairs may be left out between semicolons.
+    rest = rest.replace(/^;+/, "");
+    if (rest === "") break;
     const match = PAIR.exec(rest);
     if (match === null) return undefined;
     const [all, written = "", token, quoted = ""] = match;
@@ -109,9 +112,7 @@ export function readForwarded(element: string): Hop | undefined {
     names.add(name);
     if (name === "for") node = token ?? quoted.replace(/\\(.)/g, "$1");
     rest = rest.slice(all.length);
-    if (rest === "") break;
-    if (rest[0] !== ";") return undefined;
-    rest = rest.slice(1);
+    if (rest !== "" && rest[0] !== ";") return undefined;
   }
   return node === undefined ? undefined : readNode(node);
 }

@@ -8,7 +8,7 @@ const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})/y;
  * Finds where a text stops being JSON, as V8 seldom says it. Asked only of a text that `JSON.parse` has refused.
  *
  * @param text The text; no deeper than memory allows, as nothing here recurs.
- * @returns The index of the first character that cannot stand where it does: the length, if there should be more.
+ * @returns The index of the first token that cannot stand where it does: the length, if there should be more.
  */
 export function findInvalid(text: string): number {
   /** What closes the objects and arrays that are open. */

@@ -1,5 +1,5 @@
 import { SecurityError } from "../errors.ts";
-import type { Clock, ClockTimer } from "../_internal/clock.ts";
+import { type Clock, type ClockTimer, systemClock } from "../_internal/clock.ts";
 import { integerOption, MAX_TIMEOUT_MS } from "../_internal/options.ts";
 
 /** How long reading may take, as options that were checked. */
@@ -10,6 +10,10 @@ export interface PullLimits {
   readonly minBytesPerSecond: number;
   readonly clock: Clock;
 }
+
+/** A stream that has everything at once leaves the timers no turn: now and then it has to. */
+const READS_A_LOOK = 64;
+const TURN_MS = 20;
 
 /** How often the speed is looked at. */
 export const SPEED_WINDOW_MS = 5000;
@@ -84,10 +88,15 @@ export async function pull(
     timers.add(timer);
   };
   if (minBytesPerSecond > 0) watchSpeed();
+  let turnMs = systemClock.monotonicMs();
   try {
-    while (true) {
+    for (let reads = 1;; reads++) {
       const { done, value } = await waitFor(reader.read());
       if (done) break;
+      if (reads % READS_A_LOOK === 0 && systemClock.monotonicMs() - turnMs > TURN_MS) {
+        await waitFor(new Promise((resolve) => setTimeout(resolve)));
+        turnMs = systemClock.monotonicMs();
+      }
       const chunk: unknown = value;
       if (!(chunk instanceof Uint8Array)) {
         throw new TypeError("Cannot read a stream whose chunks are no Uint8Array");

@@ -25,11 +25,16 @@ export class ByteView {
    * Looks at bytes; what is written into them later is seen.
    *
    * @param bytes The bytes.
-   * @throws {TypeError} If they are no `Uint8Array`.
+   * @throws {TypeError} If they are no `Uint8Array`, or one over memory that can be resized.
    */
   constructor(bytes: Uint8Array) {
     if (!(bytes instanceof Uint8Array)) {
       throw new TypeError("Cannot make a ByteView of what is no Uint8Array");
+    }
+    // What was checked must still hold when it is read.
+    const { buffer } = bytes;
+    if (buffer instanceof ArrayBuffer ? buffer.resizable : buffer.growable) {
+      throw new TypeError("Cannot make a ByteView of memory that can be resized");
     }
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -175,7 +180,7 @@ export class ByteView {
  *
  * @param bytes The bytes.
  * @returns The view.
- * @throws {TypeError} If they are no `Uint8Array`.
+ * @throws {TypeError} If they are no `Uint8Array`, or one over memory that can be resized.
  */
 export function byteView(bytes: Uint8Array): ByteView {
   return new ByteView(bytes);

@@ -161,6 +161,9 @@ async function* inflate(
     } catch (reason) {
       failure ??= { reason };
       inflater.destroy(reason);
+    } finally {
+      // Also for whoever reads no further, and cancels nothing.
+      signal?.removeEventListener("abort", abort);
     }
   };
   const abort = () => stopping.abort(signal?.reason);

@@ -54,7 +54,7 @@ const DECIMAL = /^[0-9]+$/;
  *
  * @param source The stream, or the request or response with the body.
  * @param options The limits.
- * @returns The bytes, in memory of their own.
+ * @returns The bytes, in memory of their own. Chunks must stay as they are until then.
  * @throws {SecurityError} `too-large`, or `timeout` when it took too long or came too slowly.
  * @throws {TypeError} If the source is none, is locked or was read before, or has chunks that are no `Uint8Array`.
  * @throws {RangeError} If an option is out of range.

@@ -93,6 +93,12 @@ Deno.test("ByteView refuses what is no UTF-8 and no bytes", () => {
   }
 });
 
+Deno.test("ByteView refuses memory that can be resized", () => {
+  const buffer = new ArrayBuffer(4, { maxByteLength: 8 });
+  assertThrows(() => byteView(new Uint8Array(buffer)), TypeError, "resized");
+  assertEquals(byteView(new Uint8Array(new SharedArrayBuffer(4))).length, 4);
+});
+
 Deno.test("ByteView refuses memory that is gone", () => {
   const bytes = new Uint8Array([1, 2, 3, 4]);
   const gone = byteView(bytes);

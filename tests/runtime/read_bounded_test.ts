@@ -56,6 +56,13 @@ Deno.test("readBounded() reads requests and responses", async () => {
   await assertRejects(() => readBounded(used, { maxBytes: 5 }), TypeError, "read before");
 });
 
+Deno.test("readBounded() ends in time though a stream has nothing, and has it at once", async () => {
+  const empty = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(0)),
+  });
+  assertEquals(await code(readBounded(empty, { maxBytes: 1, timeoutMs: 50 })), "timeout");
+});
+
 Deno.test("readBounded() stops an endless stream at once, and cancels it", async () => {
   const endless = () => watch({ next: () => new Uint8Array(1000) });
   // The control: without a limit, a thousand chunks are in memory, and there is no end.
