@@ -94,7 +94,7 @@ export async function pull(
       const { done, value } = await waitFor(reader.read());
       if (done) break;
       if (reads % READS_A_LOOK === 0 && systemClock.monotonicMs() - turnMs > TURN_MS) {
-        await waitFor(new Promise((resolve) => setTimeout(resolve)));
+        await new Promise((resolve) => setTimeout(resolve));
         turnMs = systemClock.monotonicMs();
       }
       const chunk: unknown = value;

@@ -144,8 +144,10 @@ Deno.test("clientAddress() reads Forwarded strictly", () => {
     [["for=203.0.113.7:80"], "10.0.0.2"],
     [["for = 203.0.113.7"], "10.0.0.2"],
     [["for=203.0.113.7 ;proto=https"], "10.0.0.2"],
-    [["for=203.0.113.7;"], "10.0.0.2"],
-    [[";for=203.0.113.7"], "10.0.0.2"],
+    // RFC 7239 lets pairs be left out between semicolons.
+    [["for=203.0.113.7;"], "203.0.113.7"],
+    [[";for=203.0.113.7;;proto=https"], "203.0.113.7"],
+    [[";;"], "10.0.0.2"],
     [['for="203.0.113.7'], "10.0.0.2"],
     [['for="203.0.113.7"x'], "10.0.0.2"],
     [["203.0.113.7"], "10.0.0.2"],
@@ -304,19 +306,4 @@ Deno.test("clientAddress() works on a real connection", async () => {
     confidence: "forwarded",
   });
   await server.shutdown();
-});
-
-Deno.test("clientAddress() reads Forwarded with pairs that are left out, as RFC 7239 allows", () => {
-  const info = { remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 1 } };
-  const of = (forwarded: string) =>
-    clientAddress({ headers: new Headers({ forwarded }) }, info, {
-      trustedProxies: ["10.0.0.0/8"],
-      header: "forwarded",
-    });
-  for (
-    const text of ["for=192.0.2.1;proto=https;", ";for=192.0.2.1", "proto=http;;for=192.0.2.1"]
-  ) {
-    assertEquals(of(text), { address: "192.0.2.1", confidence: "forwarded" }, text);
-  }
-  assertEquals(of(";;").confidence, "peer");
 });
