@@ -93,6 +93,7 @@ export {
   type Durability,
   ECS_VERSION,
   type EcsDocument,
+  type EpochClosing,
   epochKeyFile,
   type EpochKeyStore,
   type EpochState,

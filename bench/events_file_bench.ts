@@ -7,7 +7,8 @@
  * Run with `deno task bench bench/events_file_bench.ts`.
  */
 import { pino } from "pino";
-import type { AuditEvent } from "../src/events/audit_event.ts";
+import type { AuditEvent, AuditEventInput } from "../src/events/audit_event.ts";
+import { AuditLogger } from "../src/events/audit_logger.ts";
 import { jsonLinesSink } from "../src/events/json_lines_sink.ts";
 import { benchOnce, formatTurns, median, takeTurns } from "./_turns.ts";
 
@@ -26,15 +27,37 @@ const EVENT: AuditEvent = Object.freeze({
   details: { bytes: 4096, root: "notes" },
 });
 
+/** What a program reports of the same event. */
+const REPORT: AuditEventInput = Object.freeze({
+  kind: "file.read",
+  outcome: "success",
+  principal: "alice",
+  resource: "notes/2026/march.md",
+  durationMs: 1.25,
+  details: { bytes: 4096, root: "notes" },
+});
+
 const folder = Deno.makeTempDirSync();
 addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
 
 const open = (name: string, options: Partial<Parameters<typeof jsonLinesSink>[0]> = {}) =>
   jsonLinesSink({ path: `${folder}/${name}.jsonl`, ...options });
 
+/** pino to a file; what it has not written yet is by the end of `close`. */
+function openPeer(name: string) {
+  const destination = pino.destination({ dest: `${folder}/${name}`, sync: false, minLength: 4096 });
+  return {
+    peer: pino({ timestamp: pino.stdTimeFunctions.isoTime }, destination),
+    close: () =>
+      new Promise<void>((resolve) => {
+        destination.once("close", () => resolve());
+        destination.end();
+      }),
+  };
+}
+
 benchOnce("one event to a file (table below)", async () => {
-  const destination = pino.destination({ dest: `${folder}/pino`, sync: false, minLength: 4096 });
-  const peer = pino({ timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const { peer, close } = openPeer("pino");
   const plain = open("plain", { durability: "buffered" });
   const chained = open("chained", { durability: "buffered", chain: {} });
   const written = open("written", { chain: {} });
@@ -47,11 +70,36 @@ benchOnce("one event to a file (table below)", async () => {
     // Its writes are done elsewhere, and the others must not wait for them.
   ], { rounds: 61, calls: 500 });
   await Promise.all([plain, chained, written].map((sink) => sink.close()));
-  await new Promise<void>((resolve) => {
-    destination.once("close", () => resolve());
-    destination.end();
-  });
+  await close();
   return formatTurns("one event to a file", turns);
+});
+
+benchOnce("one report to a file (table below)", async () => {
+  const { peer, close } = openPeer("pino-reports");
+  const audit = new AuditLogger({
+    sinks: [open("reports", { durability: "buffered", chain: {} })],
+  });
+  const { kind, outcome: _, ...members } = REPORT;
+  // Each is one call to measure, as a pause after each would count for those that are awaited only.
+  const EACH = 200;
+  const times = (run: () => unknown) => async () => {
+    for (let call = 0; call < EACH; call++) {
+      const result = run();
+      if (result instanceof Promise) await result;
+    }
+  };
+  const turns = await takeTurns([
+    { name: "pino, 4 KiB at a time", run: times(() => peer.info(REPORT)) },
+    { name: "report(), buffered, chained", run: times(() => audit.report(REPORT)) },
+    { name: "await success()", run: times(() => audit.success(kind, members)) },
+  ], { rounds: 61, calls: 1 });
+  const { lost } = audit.stats();
+  await Promise.all([audit.close(), close()]);
+  if (lost > 0) throw new Error("nothing was measured");
+  return formatTurns(
+    "one report to a file",
+    turns.map((turn) => ({ ...turn, micros: turn.micros / EACH })),
+  );
 });
 
 benchOnce("events on the disk (table below)", async () => {

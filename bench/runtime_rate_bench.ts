@@ -1,6 +1,6 @@
 /**
  * RateLimiter in memory against RateLimiterMemory of rate-limiter-flexible, with 1,000 and with 1,000,000 keys
- * that are in use, and what a key takes.
+ * that are in use, and what a key takes; and a flood of keys that are new while the store is full.
  *
  * All take turns in one process. Run with `deno task bench bench/runtime_rate_bench.ts`.
  */
@@ -11,9 +11,9 @@ import { RateKey } from "../src/runtime/rate_key.ts";
 import { RateLimiter } from "../src/runtime/rate_limiter.ts";
 import { benchOnce, formatTurns, takeTurns } from "./_turns.ts";
 
-/** Limits that are never reached, and debts that last: each request is owed for 29 s. */
-const REQUESTS = 3_000;
-const BURST = 50_000_000;
+/** Limits that are never reached, and debts that last: each request is owed for two hours. */
+const REQUESTS = 10;
+const BURST = 100_000;
 const WINDOW_MS = 86_400_000;
 
 /** Takes a key after the other in an order that no cache likes. */
@@ -41,6 +41,9 @@ async function measure(count: number): Promise<string> {
     limiter.checkSync(key);
     two.checkSync(key);
   }
+  const flooded = new RateLimiter({ limits, store: new MemoryRateStore({ capacity: count / 2 }) });
+  for (const key of keys) flooded.checkSync(key);
+  let fresh = 0;
   if (store.stats.size !== count) throw new Error("not all keys are in use");
   const next = [walker(keys), walker(keys), walker(keys), walker(keys)] as const;
   const turns = await takeTurns([
@@ -48,6 +51,10 @@ async function measure(count: number): Promise<string> {
     { name: "RateLimiter.check()", run: () => limiter.check(next[1]()) },
     { name: "RateLimiter.checkSync()", run: () => limiter.checkSync(next[2]()) },
     { name: "RateLimiter.check(), two limits", run: () => two.check(next[3]()) },
+    {
+      name: "RateLimiter.check(), new key, full",
+      run: () => flooded.check(RateKey.principal(`new-${fresh++}`)),
+    },
   ], { calls: 2000, rounds: 31 });
   for (const key of keys) await peer.delete(key);
   const each = (store.stats.bytes / count).toFixed(0);

@@ -138,10 +138,13 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array<Arr
   const block = new Uint8Array(BLOCK);
   block.set(key.length > BLOCK ? sha256(key) : key);
   const inner = new Uint8Array(BLOCK + message.length);
-  inner.set(block.map((byte) => byte ^ 0x36));
-  inner.set(message, BLOCK);
   const outer = new Uint8Array(BLOCK + 32);
-  outer.set(block.map((byte) => byte ^ 0x5c));
+  for (let at = 0; at < BLOCK; at++) {
+    const byte = block[at] as number;
+    inner[at] = byte ^ 0x36;
+    outer[at] = byte ^ 0x5c;
+  }
+  inner.set(message, BLOCK);
   outer.set(sha256(inner), BLOCK);
   return sha256(outer);
 }

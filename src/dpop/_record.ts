@@ -21,7 +21,8 @@ export async function recordSuccess(
     await report(audit, attempt, settings, {
       ...eventOf(attempt, settings),
       outcome: "success",
-      ...(principal !== undefined && { principal }),
+      // It comes from a token that was validated.
+      ...(principal !== undefined && { principal, principalConfidence: "verified" }),
     });
   } catch (cause) {
     // What cannot be recorded must not happen.

@@ -19,9 +19,9 @@ const MAX_NAME = 256;
 /** An IPv6 host has that much of an address to choose from, so one address is no offender there. */
 const IPV6_BITS = 64;
 
-/** Whether somebody has verified the principal of an event. */
-export function confidenceOf({ principalConfidence, outcome }: AuditEvent): "verified" | "claimed" {
-  return principalConfidence ?? (outcome === "failure" ? "claimed" : "verified");
+/** Whether somebody has verified the principal of an event, and says so. */
+export function confidenceOf({ principalConfidence }: AuditEvent): "verified" | "claimed" {
+  return principalConfidence ?? "claimed";
 }
 
 /**
@@ -71,7 +71,9 @@ interface Place {
 }
 
 function placeOf({ address, confidence }: AuditSource): Place {
-  const ip = parseIp(address);
+  // Limits tell the network that they count by. Only this one is also what is counted by here.
+  const isNetwork = address.endsWith(`/${IPV6_BITS}`) && address.includes(":");
+  const ip = parseIp(isNetwork ? address.slice(0, address.lastIndexOf("/")) : address);
   const isReal = confidence === "peer" || confidence === "forwarded";
   if (ip === undefined) return { network: nameOf(address), address: undefined, isReal };
   const network = ip.version === 4 ? ip.bytes : maskIp(ip.bytes, IPV6_BITS);

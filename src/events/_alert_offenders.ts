@@ -1,3 +1,4 @@
+import { AlertCoolDowns } from "./_alert_cool_downs.ts";
 import { FrequencySketch } from "./_frequency_sketch.ts";
 
 /** How offenders are counted. */
@@ -32,11 +33,17 @@ export class Offender {
   readonly #options: CountOptions;
   readonly #ticks: Tick[] = [];
   #total = 0;
-  #coolUntilMs = -Infinity;
+  #coolUntilMs: number;
 
-  constructor(key: string, options: CountOptions) {
+  constructor(key: string, options: CountOptions, coolUntilMs: number) {
     this.key = key;
     this.#options = options;
+    this.#coolUntilMs = coolUntilMs;
+  }
+
+  /** Until when nothing is to be said about it. */
+  get coolUntilMs(): number {
+    return this.#coolUntilMs;
   }
 
   /** Notes an event. */
@@ -78,10 +85,15 @@ export class Offender {
     return !this.isCooling(nowMs) && this.total(nowMs) >= this.#options.threshold;
   }
 
-  /** Notes that there was an alert. No event makes two. */
-  alerted(nowMs: number): void {
+  /** Forgets its events, of which something was said. No event makes two alerts. */
+  forget(): void {
     this.#ticks.length = 0;
     this.#total = 0;
+  }
+
+  /** Notes that there was an alert about it. */
+  alerted(nowMs: number): void {
+    this.forget();
     this.#coolUntilMs = nowMs + this.#options.coolDownMs;
   }
 
@@ -108,6 +120,8 @@ export class AlertOffenders {
   readonly #byKey = new Map<string, Offender>();
   readonly #all: Offender[] = [];
   #sketch: FrequencySketch | undefined;
+  /** Of those who have no place. */
+  #coolDowns: AlertCoolDowns | undefined;
   #hand = 0;
   #evicted = 0;
   #uncounted = 0;
@@ -131,17 +145,33 @@ export class AlertOffenders {
     return this.#uncounted;
   }
 
-  /** Notes an event, and says whose it is; `undefined` where there is no room. */
+  /**
+   * Notes an event, and says whose it is. Where there is no room that is `undefined` or, where each event makes an
+   * alert, somebody who is not looked at any longer than this.
+   */
   note(key: string, nowMs: number): Offender | undefined {
     const estimate = this.#sketch?.add(key, nowMs) ?? 1;
     const offender = this.#byKey.get(key) ?? this.#admit(key, estimate, nowMs);
-    if (offender === undefined) this.#uncounted++;
-    else offender.add(nowMs);
-    return offender;
+    if (offender !== undefined) {
+      offender.add(nowMs);
+      return offender;
+    }
+    this.#uncounted++;
+    if (this.#options.threshold > 1) return undefined;
+    const passing = this.#offender(key);
+    passing.add(nowMs);
+    return passing;
+  }
+
+  /** Notes that there was an alert about somebody. */
+  alerted(offender: Offender, nowMs: number): void {
+    offender.alerted(nowMs);
+    if (this.#byKey.get(offender.key) !== offender) this.#keepCoolDown(offender, nowMs);
   }
 
   /** Forgets everybody. */
   clear(): void {
+    this.#coolDowns = undefined;
     this.#byKey.clear();
     this.#all.length = 0;
     this.#sketch = undefined;
@@ -149,7 +179,7 @@ export class AlertOffenders {
 
   #admit(key: string, estimate: number, nowMs: number): Offender | undefined {
     if (this.#all.length < this.#options.capacity) {
-      const offender = new Offender(key, this.#options);
+      const offender = this.#offender(key);
       this.#all.push(offender);
       this.#byKey.set(key, offender);
       return offender;
@@ -164,10 +194,22 @@ export class AlertOffenders {
     if (!this.#givesWay(candidate, estimate, nowMs)) return undefined;
     if (candidate.total(nowMs) > 0) this.#evicted++;
     this.#byKey.delete(candidate.key);
-    const offender = new Offender(key, this.#options);
+    this.#keepCoolDown(candidate, nowMs);
+    const offender = this.#offender(key);
     this.#all[at] = offender;
     this.#byKey.set(key, offender);
     return offender;
+  }
+
+  #offender(key: string): Offender {
+    return new Offender(key, this.#options, this.#coolDowns?.untilMs(key) ?? -Infinity);
+  }
+
+  /** Whoever loses its place, or never had one, would else be alerted about again and again. */
+  #keepCoolDown(offender: Offender, nowMs: number): void {
+    if (!offender.isCooling(nowMs)) return;
+    this.#coolDowns ??= new AlertCoolDowns();
+    this.#coolDowns.keep(offender.key, offender.coolUntilMs);
   }
 
   /** The one with the fewest events among some, each of whom has their turn. */

@@ -14,6 +14,7 @@ export interface ReadyRule {
   readonly threshold: number;
   readonly windowMs: number;
   readonly coolDownMs: number;
+  readonly maxAlertsPerMinute: number;
   readonly by: AlertRule["by"];
   readonly actions: readonly AlertAction[];
   /** Whether an event counts; may throw what a function of the user's throws. */
@@ -29,6 +30,7 @@ const KIND = /^[^*\s]+(?:\.\*)?$/;
 const MAX_THRESHOLD = 1_000_000;
 const MAX_SECONDS = 30 * 86_400;
 const MAX_NAME = 100;
+const MAX_ALERTS = 1_000_000;
 
 /** Checks rules and makes them ready. */
 export function readyRules(rules: unknown): ReadyRule[] {
@@ -69,6 +71,11 @@ function readyRule(rule: AlertRule): ReadyRule {
     }),
     windowMs: withinSeconds * 1000,
     coolDownMs: seconds("coolDownSeconds", 0, withinSeconds) * 1000,
+    maxAlertsPerMinute: integerOption(purpose, "maxAlertsPerMinute", rule.maxAlertsPerMinute, {
+      otherwise: 100,
+      least: 1,
+      most: MAX_ALERTS,
+    }),
     by,
     actions: [...then],
     matches: matcherOf(purpose, name, when),

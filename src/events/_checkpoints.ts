@@ -10,7 +10,8 @@ import { integerOption, wrongOption } from "../_internal/options.ts";
 import type { ChainState } from "./_chain.ts";
 import { encodeBase64 } from "./_hash.ts";
 import { epochMac, nextEpochKey } from "./_epochs.ts";
-import type { EpochKeyStore } from "./epoch_keys.ts";
+import type { EpochClosing, EpochKeyStore } from "./epoch_keys.ts";
+import type { SealCheck } from "./_resume.ts";
 import { type AuditLogSigner, createVerifierKey, signNote } from "./signed_note.ts";
 
 /** How a chain of records is made evident. */
@@ -29,7 +30,7 @@ export interface ChainOptions {
    * @default {undefined}
    */
   readonly onCheckpoint?: (note: string) => void | Promise<void>;
-  /** Keeps the key that evolves with each checkpoint. @default {no keys of epochs} */
+  /** Keeps the key that evolves with each checkpoint: one store for one log. @default {no keys of epochs} */
   readonly epochKeys?: EpochKeyStore;
 }
 
@@ -39,6 +40,8 @@ const ANSWER_TIMEOUT_MS = 5_000;
 const RETRY_MS = 10_000;
 /** First extension line of the note of a prune: without it, any checkpoint would allow to delete. */
 export const PRUNE_LINE = "prune";
+/** Closings that may not be in the log: each is told again until it is known to be. */
+const MAX_PENDING = 64;
 
 /** Makes the details of the records `audit.checkpoint` and `audit.prune`. */
 export class Checkpoints {
@@ -55,6 +58,12 @@ export class Checkpoints {
   /** One at a time: each takes the key that the one before leaves. */
   #busy = 0;
   #tail: Promise<unknown> = Promise.resolve();
+  /** Settles when the store has nothing more to do. */
+  #saving: Promise<unknown> = Promise.resolve();
+  /** The last epoch that a record was made of, and the last whose record is known to be in the log. */
+  #toldThrough = -1;
+  #keptThrough = -1;
+  #isNewChain = false;
 
   /**
    * Reads the options.
@@ -101,6 +110,31 @@ export class Checkpoints {
     this.#onCheckpoint = onCheckpoint;
     this.#epochKeys = epochKeys;
     this.#clock = clock;
+  }
+
+  /** How the end of the log can be known as one's own; `undefined` where there is no key. */
+  get sealCheck(): SealCheck | undefined {
+    const signer = this.#signer;
+    const hasEpochs = this.#epochKeys !== undefined;
+    if (signer === undefined && !hasEpochs) return undefined;
+    return {
+      verifierKey: signer && createVerifierKey(signer.name, signer.publicKey),
+      origin: this.#origin,
+      hasEpochs,
+    };
+  }
+
+  /** To be called when the log begins with its first record: what closed epochs before belongs to another. */
+  beginChain(): void {
+    this.#isNewChain = true;
+  }
+
+  /**
+   * To be called when the records of all that was made are in the file, and safe from a power cut where that
+   * matters. Until then, each closing of an epoch is told once more.
+   */
+  kept(): void {
+    this.#keptThrough = this.#toldThrough;
   }
 
   /**
@@ -193,17 +227,36 @@ export class Checkpoints {
   async #closeEpoch(text: string, note: string): Promise<Record<string, unknown>> {
     const store = this.#epochKeys;
     if (store === undefined) return { note };
+    // A save that is late may still bring back the key that another one replaces.
+    await this.#answer(() => this.#saving);
     const state = await this.#answer(() => store.load());
     if (state === undefined) throw new Error("There is no key of an epoch: none was put there");
-    const { epoch, key, last } = state;
-    const closed = { note, epoch, mac: encodeBase64(epochMac(epoch, key, text)) };
+    const { epoch, key, pending = [] } = state;
+    if (this.#isNewChain) this.#keptThrough = epoch - 1;
+    this.#isNewChain = false;
+    // Without them, a crash right after the key was saved would leave what a deleted checkpoint leaves.
+    const earlier = pending.filter((closing) => closing.epoch > this.#keptThrough);
+    if (earlier.length >= MAX_PENDING) {
+      this.#toldThrough = epoch - 1;
+      return { note, earlier };
+    }
+    const closing: EpochClosing = {
+      note,
+      epoch,
+      mac: encodeBase64(epochMac(epoch, key, text)),
+    };
     // Saved before anybody sees the record: whoever comes later finds no key for what is written then.
-    await this.#answer(() =>
-      store.save({ epoch: epoch + 1, key: nextEpochKey(key), last: closed })
-    );
-    // A crash right here would leave a gap between epochs, as a deleted checkpoint does. So each tells the
-    // one before once more.
-    return last === undefined ? closed : { ...closed, earlier: last };
+    await this.#answer(() => {
+      const saved = store.save({
+        epoch: epoch + 1,
+        key: nextEpochKey(key),
+        pending: [...earlier, closing],
+      });
+      this.#saving = Promise.resolve(saved).catch(() => {});
+      return saved;
+    });
+    this.#toldThrough = epoch;
+    return { ...closing, ...earlier.length === 0 ? {} : { earlier } };
   }
 
   /** Asks somebody else's code, which may hang; the time is that of the clock. */

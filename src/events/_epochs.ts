@@ -1,6 +1,24 @@
 /**
  * Keys of epochs: each is made from the one before, and none tells the one before.
  *
+ * How the records `audit.checkpoint` and `audit.prune` of a log with such keys close epochs: their details have
+ *
+ * - `note`: the note of this record, whose sizes rise from record to record;
+ * - `epoch` and `mac`: the epoch that the text of `note` closes, and its code;
+ * - `earlier`, where there are any: up to 64 closings `{ note, epoch, mac }` that were made before and may have
+ *   missed the log in a crash, the oldest first, without gaps, and the last one just before `epoch`.
+ *
+ * So a verifier takes the list `[...earlier, { note, epoch, mac }]` in order: what has the number of an epoch that
+ * is closed already was told before and is passed over, what has the number of the next epoch must be made by its
+ * key and name a record of this chain, and any other number is a gap. Notes of `earlier` may be of checkpoints and
+ * of prunes; a prune in there licenses nothing, since nothing is removed before its own record is in the log. When
+ * 64 wait already, a record closes no epoch itself: it has `note` and `earlier`, but no `epoch` and `mac`, and no
+ * key of an epoch stands behind its `note`.
+ *
+ * A chain that begins anew does so with record 1, an `audit.start` with `continues: false`. Its first closing may
+ * be of any epoch, `earlier` of that first record is of another chain then and passed over, and what the verifier
+ * can say is that the chain is attested from that epoch on.
+ *
  * @module
  */
 

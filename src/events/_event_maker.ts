@@ -1,7 +1,9 @@
 import { checkedClientId, checkedCorrelationId, checkedTraceparent } from "./_correlation_forms.ts";
 import { newId } from "./_ids.ts";
 import { isoTime, isTimeMs } from "./_iso_time.ts";
+import type { HashedIdentifiers } from "./_hashed_identifiers.ts";
 import { type Sanitizer, UNREADABLE } from "./_sanitize.ts";
+import { bounded, copied } from "./_texts.ts";
 import {
   type AuditEvent,
   type AuditEventInput,
@@ -22,11 +24,20 @@ export interface EventContext {
   readonly now: () => unknown;
   /** The names of details that are kept, by kind. */
   readonly allowed: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+  readonly hashed: HashedIdentifiers | undefined;
+  readonly maxStringLength: number;
+}
+
+/** An event, frozen. */
+export interface MadeEvent {
+  /** As it is recorded. */
+  readonly recorded: AuditEvent;
+  /** With identifiers as they were said; the same where nothing of them was hidden. */
+  readonly plain: AuditEvent;
 }
 
 type Fields = { -readonly [Name in keyof AuditEventInput]: unknown };
-/** An event that is not frozen yet. */
-export type EventDraft = { -readonly [Name in keyof AuditEvent]: AuditEvent[Name] };
+type EventDraft = { -readonly [Name in keyof AuditEvent]: AuditEvent[Name] };
 
 const KIND = /^[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*$/;
 const MAX_KIND_LENGTH = 64;
@@ -74,12 +85,14 @@ const NOTHING: ReadonlySet<string> = new Set();
 export class EventMaker {
   readonly #sanitizer: Sanitizer;
   readonly #context: EventContext;
+  readonly #makesPlain: boolean;
   readonly #knownKinds = new Set<string>();
   #seq = 0;
 
-  constructor(sanitizer: Sanitizer, context: EventContext) {
+  constructor(sanitizer: Sanitizer, context: EventContext, makesPlain: boolean) {
     this.#sanitizer = sanitizer;
     this.#context = context;
+    this.#makesPlain = makesPlain;
   }
 
   /**
@@ -89,15 +102,16 @@ export class EventMaker {
    * @param fixed What holds for all events of a part of a program.
    * @param kind The kind, where it is not in `input`.
    * @param outcome The outcome, likewise.
-   * @returns The event, which is still to be frozen.
+   * @returns The event.
    */
-  make(input: unknown, fixed: FixedFields, kind?: unknown, outcome?: AuditOutcome): EventDraft {
+  make(input: unknown, fixed: FixedFields, kind?: unknown, outcome?: AuditOutcome): MadeEvent {
     const said = fieldsOf(input);
     if (outcome !== undefined) {
       said.kind = kind;
       said.outcome = outcome;
     }
     const context = this.#context;
+    const { hashed } = context;
     const recordedMs = this.#now();
     const recordedAt = isoTime(recordedMs);
     const checkedKind = this.#kind(said.kind);
@@ -110,7 +124,7 @@ export class EventMaker {
       correlation?.clientCorrelationId;
     const traceparent = said.traceparent ?? fixed.traceparent ?? correlation?.traceparent;
     const principal = said.principal ?? fixed.principal ?? call(context.principal);
-    const confidence = said.principalConfidence ?? fixed.principalConfidence;
+    const source = said.source ?? fixed.source ?? call(context.source);
     const severity = said.severity ?? fixed.severity;
 
     // In the order of their names, so that what sorts them for the canonical form has little to do.
@@ -132,32 +146,73 @@ export class EventMaker {
     event.kind = checkedKind ?? "invalid";
     this.#put(event, "operation", said.operation ?? fixed.operation, MAX_WORD_LENGTH);
     event.outcome = checkedOutcome;
+    let exactPrincipal: string | undefined;
     if (principal !== undefined && principal !== null) {
-      event.principal = this.#sanitizer.textOf(principal);
-      event.principalConfidence = confidence === "verified" || confidence === "claimed"
-        ? confidence
-        : checkedOutcome === "failure"
+      exactPrincipal = this.#exact(principal);
+      event.principal = hashed?.principal(exactPrincipal) ??
+        this.#sanitizer.identifier(exactPrincipal);
+      event.principalConfidence = principal === UNREADABLE
         ? "claimed"
-        : "verified";
+        : confidenceOf(said, fixed, checkedOutcome);
     }
     this.#put(event, "reason", said.reason ?? fixed.reason);
     event.recordedAt = recordedAt;
-    this.#put(event, "resource", said.resource ?? fixed.resource);
+    const resource = said.resource ?? fixed.resource;
+    if (resource !== undefined && resource !== null) {
+      event.resource = this.#resource(resource, event.kind);
+    }
     event.seq = ++this.#seq;
     event.severity = isSeverity(severity) ? severity : defaultSeverity(checkedOutcome);
-    const source = this.#source(said.source ?? fixed.source ?? call(context.source));
-    if (source !== undefined) event.source = source;
+    const exactSource = this.#source(source);
+    if (exactSource !== undefined) event.source = this.#hiddenSource(exactSource);
     const timeMs = said.timeMs;
     event.time = isTimeMs(timeMs) && timeMs !== recordedMs ? isoTime(timeMs) : recordedAt;
     const checkedParent = checkedTraceparent(traceparent);
     if (checkedParent !== undefined) event.traceparent = checkedParent;
     // Everything that is not optional has been set above.
-    return event as EventDraft;
+    return this.#made(event as EventDraft, exactPrincipal, exactSource);
+  }
+
+  #made(
+    event: EventDraft,
+    principal: string | undefined,
+    source: AuditSource | undefined,
+  ): MadeEvent {
+    const { hashed } = this.#context;
+    const exact = principal && this.#makesPlain
+      ? bounded(principal, this.#context.maxStringLength)
+      : principal;
+    let plain: EventDraft | undefined;
+    if (
+      this.#makesPlain &&
+      (exact !== event.principal || source?.address !== event.source?.address)
+    ) {
+      // Copied before it is frozen: to copy a frozen object takes five times as long as all the rest.
+      plain = { ...event };
+      if (exact !== undefined) plain.principal = exact;
+      if (source !== undefined) {
+        const address = bounded(source.address, MAX_ADDRESS_LENGTH);
+        plain.source = Object.freeze({ ...source, address });
+      }
+    }
+    if (
+      hashed !== undefined && (principal !== undefined && hashed.hidesPrincipals ||
+        source !== undefined && hashed.hidesAddresses)
+    ) {
+      event.hashKeyId = hashed.keyId;
+    }
+    const recorded = Object.freeze(event);
+    return { recorded, plain: plain === undefined ? recorded : Object.freeze(plain) };
+  }
+
+  /** What was said, whatever it was. */
+  #exact(value: unknown): string {
+    return typeof value === "string" ? value : this.#sanitizer.textOf(value);
   }
 
   #put(
     event: Partial<EventDraft>,
-    name: "code" | "operation" | "reason" | "resource",
+    name: "code" | "operation" | "reason",
     value: unknown,
     maxLength?: number,
   ): void {
@@ -170,7 +225,7 @@ export class EventMaker {
     if (typeof kind !== "string" || kind.length > MAX_KIND_LENGTH) return undefined;
     if (this.#knownKinds.has(kind)) return kind;
     if (!KIND.test(kind) || this.#sanitizer.text(kind) !== kind) return undefined;
-    if (this.#knownKinds.size < KNOWN_KINDS) this.#knownKinds.add(kind);
+    if (this.#knownKinds.size < KNOWN_KINDS) this.#knownKinds.add(copied(kind));
     return kind;
   }
 
@@ -197,7 +252,17 @@ export class EventMaker {
     return id !== undefined && this.#sanitizer.text(id) === id ? id : undefined;
   }
 
+  #resource(resource: unknown, kind: string): string {
+    if (typeof resource !== "string") return this.#sanitizer.textOf(resource);
+    // A name of a file may have anything in it, and an attacker must not choose what is not recorded.
+    return kind.startsWith("file.")
+      ? this.#sanitizer.identifier(resource)
+      : this.#sanitizer.url(resource);
+  }
+
+  /** Where it came from, with what was said as its address. */
   #source(source: unknown): AuditSource | undefined {
+    if (source === UNREADABLE) return { address: UNREADABLE, confidence: "claimed" };
     if (typeof source !== "object" || source === null) return undefined;
     let address: unknown;
     let port: unknown;
@@ -209,10 +274,21 @@ export class EventMaker {
     }
     if (address === undefined || address === null) return undefined;
     const isPort = Number.isInteger(port) && (port as number) >= 0 && (port as number) <= 65_535;
-    return Object.freeze({
-      address: this.#sanitizer.textOf(address, MAX_ADDRESS_LENGTH),
+    return {
+      address: this.#exact(address),
       confidence: confidence === "peer" || confidence === "forwarded" ? confidence : "claimed",
       ...(isPort && { port: port as number + 0 }),
+    };
+  }
+
+  #hiddenSource({ address, confidence, port }: AuditSource): AuditSource {
+    const hash = this.#context.hashed?.address(address);
+    // Without its port, which tells one client of a shared address from another.
+    if (hash !== undefined) return Object.freeze({ address: hash, confidence });
+    return Object.freeze({
+      address: this.#sanitizer.identifier(address, MAX_ADDRESS_LENGTH),
+      confidence,
+      ...(port !== undefined && { port }),
     });
   }
 
@@ -257,13 +333,31 @@ function fieldsOf(input: unknown): Fields {
   }
 }
 
-/** What other people's code says; nothing, when it throws. */
+/** What other people's code says; that it cannot be read, when it throws. */
 function call(ask: (() => unknown) | undefined): unknown {
   try {
     return ask?.();
   } catch {
-    return undefined;
+    return UNREADABLE;
   }
+}
+
+/**
+ * How sure it is who it was. What a report says of one principal is nothing about another, and what is no answer is
+ * no proof: else whoever is refused could have anybody blocked.
+ */
+function confidenceOf(
+  said: Fields,
+  fixed: FixedFields,
+  outcome: AuditOutcome,
+): "verified" | "claimed" {
+  const isSaid = said.principal !== undefined && said.principal !== null;
+  const isOther = isSaid && fixed.principal !== undefined;
+  const given = said.principalConfidence === undefined && !isOther
+    ? fixed.principalConfidence
+    : said.principalConfidence;
+  if (given !== undefined) return given === "verified" ? "verified" : "claimed";
+  return outcome === "success" || !isSaid && outcome !== "failure" ? "verified" : "claimed";
 }
 
 function isOutcome(value: unknown): value is AuditOutcome {

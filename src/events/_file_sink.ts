@@ -68,6 +68,8 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
     writer: newId(),
     durability,
     isChained: chain !== undefined,
+    sealCheck: checkpoints?.sealCheck,
+    isExclusive: chain?.epochKeys !== undefined,
     rotation,
     maxRecords: count("queue.maxRecords", queue.maxRecords, 10_000, 10_000_000),
     maxBytes: count("queue.maxBytes", queue.maxBytes, 16 * 1024 * 1024),
@@ -75,6 +77,7 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
     flushIntervalMs: count("flushIntervalMs", options.flushIntervalMs, 100, MAX_TIMEOUT_MS),
     clock,
   });
+  if (log.log.state.seq === 0) checkpoints?.beginChain();
   const seals = new LogSeals({
     ops,
     checkpoints,

@@ -8,14 +8,35 @@ interface Half {
   additions: number;
 }
 
+/** Hashes keys under a secret: an attacker who knew where keys go could give a key of its own what belongs to others. */
+export class SeededHash {
+  readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
+  /** The first half of the last result. */
+  a = 0;
+  /** The other half; odd. */
+  b = 1;
+
+  /** Hashes a key. */
+  hash(key: string): void {
+    let a = this.#seeds[0]!;
+    let b = this.#seeds[1]!;
+    for (let at = 0; at < key.length; at++) {
+      const unit = key.charCodeAt(at);
+      a = Math.imul(a ^ unit, 0x01000193);
+      b = Math.imul((b << 5 | b >>> 27) ^ unit, 0x85ebca6b);
+    }
+    this.a = Math.imul(a ^ a >>> 15, 0x2c1b3c6d) >>> 0;
+    this.b = (Math.imul(b ^ b >>> 13, 0xc2b2ae35) | 1) >>> 0;
+  }
+}
+
 /**
  * Estimates how often keys occurred within the last one or two windows, in 2 MiB whatever their number: a count-min
  * sketch with conservative updates. An estimate is never too low, and rarely much too high.
  */
 export class FrequencySketch {
   readonly #windowMs: number;
-  // An attacker who knew where keys go could give a key of its own the counts of many.
-  readonly #seeds = crypto.getRandomValues(new Uint32Array(2));
+  readonly #hash = new SeededHash();
   readonly #at = new Uint32Array(ROWS);
   #current: Half = { cells: new Uint8Array(ROWS * WIDTH), additions: 0 };
   #previous: Half = { cells: new Uint8Array(ROWS * WIDTH), additions: 0 };
@@ -63,15 +84,8 @@ export class FrequencySketch {
   }
 
   #locate(key: string): void {
-    let a = this.#seeds[0]!;
-    let b = this.#seeds[1]!;
-    for (let at = 0; at < key.length; at++) {
-      const unit = key.charCodeAt(at);
-      a = Math.imul(a ^ unit, 0x01000193);
-      b = Math.imul((b << 5 | b >>> 27) ^ unit, 0x85ebca6b);
-    }
-    a = Math.imul(a ^ a >>> 15, 0x2c1b3c6d);
-    b = Math.imul(b ^ b >>> 13, 0xc2b2ae35) | 1;
+    this.#hash.hash(key);
+    const { a, b } = this.#hash;
     for (let row = 0; row < ROWS; row++) {
       this.#at[row] = row * WIDTH + ((a + Math.imul(row, b)) >>> 14);
     }

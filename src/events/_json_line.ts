@@ -10,10 +10,14 @@ import type { AuditEvent } from "./audit_event.ts";
 /**
  * What JSON.stringify leaves as it is, though it acts or hides: DEL and the C1 controls (an escape sequence
  * may begin with 0x9b), soft hyphen and zero-width characters, directional marks (Trojan Source,
- * CVE-2021-42574), line and paragraph separators, BOM, interlinear annotation, tags and variation selectors.
+ * CVE-2021-42574), line and paragraph separators, BOM, interlinear annotation, formats of scripts, of musical
+ * and of shorthand notation, tags and variation selectors: every point of Cc, Cf, Zl, Zp, Bidi_C and DI.
+ *
+ * By their numbers, as the properties of a pattern with the flag `u` grow with the engine: a log that one has
+ * written would then look edited to another one.
  */
 const UNSAFE =
-  /[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff]|\udb40[\udc00-\udfff]/;
+  /[\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff]|\ud804[\udcbd\udccd]|\ud80d[\udc30-\udc3f]|\ud82f[\udca0-\udca3]|\ud834[\udd73-\udd7a]|[\udb40-\udb43][\udc00-\udfff]/;
 const ALL_UNSAFE = new RegExp(UNSAFE.source, "g");
 
 /** Deeper values are refused, as cycles are. */
@@ -58,12 +62,13 @@ export function orderedJson(value: object): string {
  * Checks that a value is plain JSON, and puts its members in order.
  *
  * @param value The value.
+ * @param depth Levels that are around it.
  * @returns The value itself where they are in order, otherwise a copy; `undefined` where no object can have
  * them in order, which {@linkcode canonicalJson} has to put together piece by piece.
  * @throws {TypeError} If it is none.
  */
-export function inOrder(value: unknown): unknown {
-  const order = orderOf(value, 0);
+export function inOrder(value: unknown, depth = 0): unknown {
+  const order = orderOf(value, depth);
   if (order === UNSORTABLE) return undefined;
   return order === IN_ORDER ? value : sortedCopy(value);
 }

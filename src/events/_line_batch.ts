@@ -79,16 +79,19 @@ export class LineBatch {
     entries: Entry[];
     lastLine: string | undefined;
     bytes: number;
+    isTorn: boolean;
   } {
     let lines = 0;
     while (lines < this.#ends.length && this.#ends[lines]! - 1 <= count) lines++;
+    const end = lines === 0 ? 0 : this.#ends[lines - 1]!;
     const start = lines < 2 ? 0 : this.#ends[lines - 2]!;
     return {
       lastLine: lines === 0 ? undefined : new TextDecoder().decode(
-        this.#buffer.subarray(1 + start, this.#ends[lines - 1]!),
+        this.#buffer.subarray(1 + start, end),
       ),
       entries: this.#entries.splice(0, lines),
-      bytes: Math.max(0, count),
+      bytes: Math.max(0, Math.min(count, end)),
+      isTorn: count > end,
     };
   }
 

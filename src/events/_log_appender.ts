@@ -10,9 +10,10 @@ import type { ChainState } from "./_chain.ts";
 import { LineBatch } from "./_line_batch.ts";
 import { unavailable } from "./_log_errors.ts";
 import { AppendError } from "./_log_file.ts";
+import { MAX_LINE_BYTES } from "./_log_tail.ts";
 import type { Entry, LogWriterOptions } from "./_log_writer.ts";
 import { Losses } from "./_losses.ts";
-import { ownEvent, RecordLines } from "./_record_lines.ts";
+import { ownEvent, RecordLines, shortened, type Unnumbered } from "./_record_lines.ts";
 
 /** What an attempt to write has come to. */
 export interface Appended {
@@ -49,7 +50,7 @@ export class LogAppender {
   /** Opens the log; throws what {@linkcode ActiveLog.look} throws. */
   constructor(options: LogWriterOptions) {
     this.#options = options;
-    this.#log = new ActiveLog({ ...options, syncsFolder: options.durability === "fsync" });
+    this.#log = new ActiveLog({ ...options, syncsAtOnce: options.durability === "fsync" });
     this.#lines = new RecordLines(options.writer, options.isChained);
     try {
       const finding = this.#log.look(1);
@@ -115,17 +116,15 @@ export class LogAppender {
   #takeOwn(): Entry[] {
     const starts = this.#starts;
     this.#starts = [];
-    const gaps = this.losses.records(this.#options.clock.wallMs());
+    const gaps = this.losses.take(this.#options.clock.wallMs());
     return [
       ...starts,
-      ...gaps.map(({ event, recorded }): Entry => ({
+      ...gaps.map(({ event, settled }): Entry => ({
         event,
         bytes: 0,
         weight: 0,
         stays: false,
-        done: (error) => {
-          if (error === undefined) recorded();
-        },
+        done: (error) => settled(error === undefined),
       })),
     ];
   }
@@ -134,7 +133,7 @@ export class LogAppender {
     const { seq } = this.#lines.state;
     let line: Uint8Array;
     try {
-      line = this.#batch.encode(this.#lines.next(entry.event));
+      line = this.#encode(entry.event);
     } catch (error) {
       this.losses.add("write-failed", entry.weight, this.#options.clock.wallMs());
       entry.done?.(unavailable(error));
@@ -143,6 +142,17 @@ export class LogAppender {
     if (this.#log.isFull(line.length, this.#batch.bytes)) this.#rotate(seq + 1);
     else if (!this.#batch.hasRoom(line.length)) this.#appendBatch();
     this.#batch.add(line, entry, this.#lines.state);
+  }
+
+  #encode(event: Unnumbered): Uint8Array {
+    const { state } = this.#lines;
+    const line = this.#batch.encode(this.#lines.next(event));
+    if (line.length <= MAX_LINE_BYTES) return line;
+    this.#lines.goOnFrom(state);
+    const short = this.#batch.encode(this.#lines.next(shortened(event, line.length)));
+    if (short.length <= MAX_LINE_BYTES) return short;
+    this.#lines.goOnFrom(state);
+    throw new RangeError("the record is too long");
   }
 
   #rotate(nextSeq: number): void {
@@ -167,10 +177,10 @@ export class LogAppender {
       this.#log.append(bytes, length);
     } catch (error) {
       const count = error instanceof AppendError ? error.written : 0;
-      const { entries, lastLine, bytes } = this.#batch.takeWritten(count - offset);
+      const { entries, lastLine, bytes, isTorn } = this.#batch.takeWritten(count - offset);
       this.#wrote(entries, bytes);
       if (lastLine !== undefined) this.#state = this.#lines.read(lastLine) ?? this.#state;
-      if (this.#log.lineIsOpen) this.losses.add("torn-line", 0, this.#options.clock.wallMs());
+      if (isTorn) this.losses.add("torn-line", 0, this.#options.clock.wallMs());
       throw error;
     }
     this.#state = this.#batch.state ?? this.#state;
@@ -183,13 +193,14 @@ export class LogAppender {
     this.#bytes += bytes;
   }
 
-  #note({ start, gap }: Finding): void {
+  #note({ start, previous, gap }: Finding): void {
     const nowMs = this.#options.clock.wallMs();
     if (gap !== undefined) this.losses.add(gap.cause, gap.count, gap.atMs);
     if (start === undefined) return;
     const event = ownEvent("audit.start", "success", nowMs, {
       cause: start,
       continues: this.#lines.state.seq > 0,
+      ...(previous === undefined ? {} : { previous }),
       pid: Deno.pid,
       runtime: `deno/${Deno.version.deno}`,
     });

@@ -4,9 +4,8 @@
  * @module
  */
 
-import { SecurityError } from "../errors.ts";
-import { dirname } from "@std/path/dirname";
 import type { HeldLock, LogFileOps, ObjectStatus } from "./_log_file_ops.ts";
+import { checkFile, checkPlace, isWindows, refused } from "./_log_place.ts";
 
 /** A write that did not go as it should. */
 export class AppendError extends Error {
@@ -61,7 +60,7 @@ export class LogFile {
   }
 
   static #open(ops: LogFileOps, path: string): LogFile | undefined {
-    checkFolder(ops, path);
+    const uid = checkPlace(ops, path);
     const before = ops.statusOf(path);
     if (before !== undefined) checkFile(before);
     const descriptor = ops.open(path, before === undefined ? "create" : "append");
@@ -73,7 +72,7 @@ export class LogFile {
       // O_NOFOLLOW never sees them: what the name refers to must be what was opened.
       const named = ops.statusOf(path);
       if (named === undefined || !isSame(named, status)) throw refused("a link", path);
-      if (before !== undefined) checkOwner(ops, path, status.uid);
+      if (status.uid !== uid && !isWindows()) throw refused("somebody else's file", path);
       lock = ops.lock(path, false);
       if (lock === undefined) {
         ops.close(descriptor);
@@ -115,6 +114,17 @@ export class LogFile {
       throw new AppendError(written, error);
     }
     this.#size += length;
+  }
+
+  /**
+   * Takes the last bytes back, which a write that failed has left of a line.
+   *
+   * @throws {Error} If the file does not end with them, or what the system says.
+   */
+  takeBack(count: number): void {
+    if (this.#sizeNow() !== this.#size) throw new Error("somebody else has written, too");
+    this.#ops.truncate(this.#descriptor, this.#size - count);
+    this.#size -= count;
   }
 
   #sizeNow(): number | undefined {
@@ -178,15 +188,29 @@ export function lockName(ops: LogFileOps, path: string): HeldLock | undefined {
 }
 
 function lockNow(ops: LogFileOps, path: string): HeldLock | undefined {
-  checkFolder(ops, path);
+  const uid = checkPlace(ops, path);
   const before = ops.statusOf(path);
   if (before !== undefined) checkFile(before);
   const lock = ops.lock(path, before === undefined);
   if (lock === undefined) return undefined;
   const named = ops.statusOf(path);
-  if (named !== undefined && named.type === "file" && isSame(named, lock)) return lock;
+  const isOurs = named?.uid === uid || named?.uid === 0 || isWindows();
+  if (named?.type === "file" && isSame(named, lock) && isOurs) return lock;
   lock.release();
-  throw refused("a link", path);
+  throw refused(isOurs ? "a link" : "somebody else's lock", path);
+}
+
+/**
+ * Tells whether a name still has the lock that was taken of it.
+ *
+ * @param ops The system calls.
+ * @param path The name.
+ * @param lock The lock.
+ * @returns Whether it has: not if the file of the lock was deleted, so that somebody else can take another.
+ */
+export function hasLock(ops: LogFileOps, path: string, lock: HeldLock): boolean {
+  const named = ops.statusOf(path);
+  return named !== undefined && isSame(named, lock);
 }
 
 /** Two programs that start at once: the other one has made the file in between. */
@@ -199,49 +223,9 @@ function onceMoreIfThere<T>(open: () => T): T {
   }
 }
 
-function isWindows(): boolean {
-  return "Deno" in globalThis && Deno.build.os === "windows";
-}
-
 function isSame(
   one: { readonly dev: number; readonly ino: number },
   other: { readonly dev: number; readonly ino: number },
 ): boolean {
   return one.dev === other.dev && one.ino === other.ino;
-}
-
-function checkFile({ type, nlink, mode }: ObjectStatus): void {
-  if (type === "symlink") throw refused("a link");
-  if (type !== "file") throw refused(`no regular file`);
-  // A second name of somebody's file lets that file be filled with records, and be read by who has the name.
-  if (nlink !== 1) throw refused("a file with more than one name");
-  if ((mode & 0o022) !== 0 && !isWindows()) throw refused("a file that others may write");
-}
-
-/** Whoever may write the folder can put another file in the place of the log. */
-function checkFolder(ops: LogFileOps, path: string): void {
-  const folder = ops.statusBehind(dirname(path));
-  if (folder === undefined || folder.type !== "directory") throw refused("not in a folder");
-  if ((folder.mode & 0o022) !== 0 && (folder.mode & 0o1000) === 0 && !isWindows()) {
-    throw refused("in a folder that others may write");
-  }
-}
-
-/** Who we are is asked with a new file: for the number of the user, Deno wants one more permission. */
-function checkOwner(ops: LogFileOps, path: string, uid: number): void {
-  if (isWindows()) return;
-  const probe = `${path}.${crypto.randomUUID()}.probe`;
-  const descriptor = ops.open(probe, "create");
-  try {
-    if (ops.status(descriptor).uid !== uid) throw refused("somebody else's file");
-  } finally {
-    ops.close(descriptor);
-    ops.remove(probe);
-  }
-}
-
-function refused(what: string, path?: string): SecurityError {
-  return new SecurityError("audit-log-refused", `The path of the audit log is refused: ${what}`, {
-    ...(path === undefined ? {} : { cause: new Error(path) }),
-  });
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { dirname } from "@std/path/dirname";
+
 /** What the system says of an object. */
 export interface ObjectStatus {
   /** What it is. */
@@ -37,6 +39,8 @@ export interface LogFileOps {
   statusOf(path: string): ObjectStatus | undefined;
   /** The same, links followed. */
   statusBehind(path: string): ObjectStatus | undefined;
+  /** The folders above one, links resolved and not, as far as the permissions go; nobody is asked for more. */
+  foldersAbove(path: string): ObjectStatus[];
   /** Appends bytes; returns how many, and may have appended some before it throws. */
   write(descriptor: number, bytes: Uint8Array, start: number, length: number): number;
   /** Reads at a position; returns how many. */
@@ -45,8 +49,12 @@ export interface LogFileOps {
   sync(descriptor: number): Promise<void>;
   /** Brings the data to the disk. */
   syncNow(descriptor: number): void;
+  /** Brings the names of a folder to the disk, without holding up the program. */
+  syncFolder(path: string): Promise<void>;
   /** Brings the names of a folder to the disk. */
-  syncFolder(path: string): void;
+  syncFolderNow(path: string): void;
+  /** Cuts a file to a size. */
+  truncate(descriptor: number, size: number): void;
   /** Sets the permission bits. */
   setMode(descriptor: number, mode: number): void;
   /** Closes a descriptor. */
@@ -110,6 +118,7 @@ function makeOps(fs: NodeFs): LogFileOps {
     // Deno's own is twice as fast as Node's, and it is called before every batch.
     statusOf: (path) => unlessMissing(() => ofDeno(Deno.lstatSync(path))),
     statusBehind: (path) => unlessMissing(() => ofDeno(Deno.statSync(path))),
+    foldersAbove,
     write: (descriptor, bytes, start, length) =>
       fs.writeSync(descriptor, bytes, start, length, null),
     read: (descriptor, into, position) =>
@@ -119,7 +128,18 @@ function makeOps(fs: NodeFs): LogFileOps {
         fs.fdatasync(descriptor, (error) => error ? reject(error) : resolve());
       }),
     syncNow: (descriptor) => fs.fdatasyncSync(descriptor),
-    syncFolder(path) {
+    async syncFolder(path) {
+      if (Deno.build.os === "windows") return;
+      const descriptor = fs.openSync(path, O_RDONLY);
+      try {
+        await new Promise<void>((resolve, reject) => {
+          fs.fsync(descriptor, (error) => error ? reject(error) : resolve());
+        });
+      } finally {
+        fs.closeSync(descriptor);
+      }
+    },
+    syncFolderNow(path) {
       if (Deno.build.os === "windows") return;
       const descriptor = fs.openSync(path, O_RDONLY);
       try {
@@ -128,6 +148,7 @@ function makeOps(fs: NodeFs): LogFileOps {
         fs.closeSync(descriptor);
       }
     },
+    truncate: (descriptor, size) => fs.ftruncateSync(descriptor, size),
     setMode: (descriptor, mode) => fs.fchmodSync(descriptor, mode),
     close: (descriptor) => fs.closeSync(descriptor),
     rename: (from, to) => Deno.renameSync(from, to),
@@ -152,6 +173,20 @@ function lock(path: string, create: boolean): HeldLock | undefined {
   }
   file.close();
   return undefined;
+}
+
+function foldersAbove(path: string): ObjectStatus[] {
+  const found = new Map<string, ObjectStatus>();
+  for (const start of [path, Deno.realPathSync(path)]) {
+    let at = start;
+    for (let above = dirname(at); above !== at && !found.has(above); above = dirname(at)) {
+      at = above;
+      if (Deno.permissions.querySync({ name: "read", path: at }).state !== "granted") continue;
+      const status = unlessMissing(() => ofDeno(Deno.statSync(at)));
+      if (status !== undefined) found.set(at, status);
+    }
+  }
+  return [...found.values()];
 }
 
 function unlessMissing(status: () => ObjectStatus): ObjectStatus | undefined {

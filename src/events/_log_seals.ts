@@ -11,8 +11,15 @@ import type { Checkpoints } from "./_checkpoints.ts";
 import type { LogFileOps } from "./_log_file_ops.ts";
 import { readFirstLine, readTail } from "./_log_tail.ts";
 import type { LogWriter } from "./_log_writer.ts";
-import { ownEvent, readState, readStateBefore } from "./_record_lines.ts";
+import { ownEvent } from "./_record_lines.ts";
 import { removeSegment } from "./_rotation.ts";
+import { linkedSegments } from "./_segment_links.ts";
+
+/** Time after a failure until the next attempt, whoever asks: a signer that hangs must not hold up every flush. */
+const RETRY_MS = 10_000;
+
+/** Segments that one record removes: their names have to fit into it. */
+const MAX_REMOVED = 1_000;
 
 /** What {@linkcode LogSeals} needs. */
 export interface LogSealsOptions {
@@ -32,8 +39,12 @@ export class LogSeals {
   readonly #options: LogSealsOptions;
   readonly #writer: LogWriter;
   #running: Promise<void> = Promise.resolve();
+  /** The checkpoint that has not begun, for all who ask for one until it does. */
+  #pending: Promise<void> | undefined;
+  #notBeforeMs = -Infinity;
   #isPruning = false;
   #isFailing = false;
+  #hasToldOthers = false;
   #sealed: ChainState = GENESIS;
   #timer: ClockTimer | undefined;
   #isClosed = false;
@@ -63,13 +74,17 @@ export class LogSeals {
     return this.#writer.state.seq > this.#sealed.seq;
   }
 
-  /** Makes a checkpoint of all that is in the file, unless it has one. */
+  /** Makes a checkpoint of all that is in the file, unless it has one, or one has failed a moment ago. */
   checkpoint(): Promise<void> {
     const { checkpoints, hasKey } = this.#options;
     if (checkpoints === undefined || !hasKey) return this.#running;
-    return this.#then(async () => {
-      if (!this.#isUnsealed()) return;
+    return this.#pending ??= this.#then(async () => {
+      this.#pending = undefined;
+      if (!this.#isUnsealed() || this.#hasFailedLately) return;
       const state = this.#writer.state;
+      // A signature of what a loss of power takes away would make that look like a forgery.
+      await this.#writer.flush();
+      checkpoints.kept();
       const details = await checkpoints.make(state);
       // Its own record needs none, if nothing came between.
       this.#sealed = this.#writer.state.seq === state.seq
@@ -80,11 +95,17 @@ export class LogSeals {
   }
 
   #then(work: () => Promise<void>): Promise<void> {
+    const { clock } = this.#options;
     return this.#running = this.#running.then(work).catch(() => {
+      this.#notBeforeMs = clock.monotonicMs() + RETRY_MS;
       // Once, until it works again: the log says that it was not sealed.
       if (!this.#isFailing) this.#writer.lose("checkpoint-failed", 0);
       this.#isFailing = true;
     });
+  }
+
+  get #hasFailedLately(): boolean {
+    return this.#options.clock.monotonicMs() < this.#notBeforeMs;
   }
 
   #record(kind: string, details: Record<string, unknown>): void {
@@ -97,42 +118,37 @@ export class LogSeals {
     this.#isPruning = true;
     void this.#then(async () => {
       this.#isPruning = false;
-      await this.#pruneOldest();
+      if (!this.#hasFailedLately) await this.#pruneOldest();
     });
   }
 
   async #pruneOldest(): Promise<void> {
     const { ops, checkpoints, keep } = this.#options;
-    const segments = this.#writer.log.series.segments(ops);
-    const removed = segments.slice(0, Math.max(0, segments.length - keep));
-    if (removed.length === 0) return;
-    const names = removed.map((path) => basename(path));
-    const last = this.#lastOf(segments, removed.length);
+    const { series } = this.#writer.log;
+    const { linked, others } = linkedSegments(
+      ops,
+      series.path,
+      series.segments(ops),
+      checkpoints !== undefined,
+    );
+    if (others.length > 0 && !this.#hasToldOthers) this.#writer.lose("unlinked-segments", 0);
+    this.#hasToldOthers ||= others.length > 0;
+    const removed = linked.slice(0, Math.min(MAX_REMOVED, Math.max(0, linked.length - keep)));
+    const last = removed.at(-1)?.end;
+    if (last === undefined) return;
+    const names = removed.map(({ path }) => basename(path));
     const details = checkpoints === undefined
       ? { segments: names, seq: last.seq }
       : await checkpoints.makePrune(last, names);
     this.#record("audit.prune", details);
     // Nothing goes before the record of it is in the file.
     await this.#writer.flush();
-    for (const path of removed) removeSegment(ops, path);
+    for (const { path } of removed) removeSegment(ops, path);
   }
 
-  /** Where the log stood at the end of the segments that are removed. */
-  #lastOf(segments: readonly string[], count: number): ChainState {
-    const { ops, checkpoints } = this.#options;
-    const isChained = checkpoints !== undefined;
-    const next = segments[count];
-    const first = next === undefined ? undefined : readFirstLine(ops, next);
-    const before = first === undefined ? undefined : readStateBefore(first, isChained);
-    if (before !== undefined) return before;
-    const line = readTail(ops, segments[count - 1]!).lines[0];
-    return (line === undefined ? undefined : readState(line, isChained)) ?? GENESIS;
-  }
-
-  /** Waits for what runs. */
+  /** Waits for what was begun by now, not for what comes of it: under load there is always more. */
   async settled(): Promise<void> {
-    let running: Promise<void> | undefined;
-    while (running !== this.#running) await (running = this.#running);
+    await this.#running;
   }
 
   /** Begins nothing any more. */

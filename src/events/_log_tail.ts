@@ -6,8 +6,11 @@
 
 import type { LogFileOps } from "./_log_file_ops.ts";
 
-/** More than the longest record by far. */
-const MAX_TAIL_BYTES = 1024 * 1024;
+/** The longest line that is written: less than the verifier reads unless told otherwise, and than a tail. */
+export const MAX_LINE_BYTES = 512 * 1024;
+/** The last line is in here, whatever a crash has left of the next. */
+const MAX_TAIL_BYTES = 2 * 1024 * 1024;
+const HEAD_BYTES = 8 * 1024;
 
 /** The end of a log. */
 export interface LogTail {
@@ -19,7 +22,7 @@ export interface LogTail {
   readonly modifiedMs: number;
 }
 
-/** Reads the end of a log, up to 1 MiB. */
+/** Reads the end of a log, up to 2 MiB. */
 export function readTail(ops: LogFileOps, path: string): LogTail {
   return reading(ops, path, (descriptor) => {
     const { size, modifiedMs } = ops.status(descriptor);
@@ -38,17 +41,29 @@ export function readTail(ops: LogFileOps, path: string): LogTail {
   });
 }
 
-/** Reads the first line of a log, up to 1 MiB of it. */
+/** Reads the first whole line of a log, as far as it is within 2 MiB; what a crash left of a line is passed over. */
 export function readFirstLine(ops: LogFileOps, path: string): string | undefined {
   return reading(ops, path, (descriptor) => {
-    for (let length = MAX_TAIL_BYTES / 128; length <= MAX_TAIL_BYTES; length *= 128) {
+    for (const length of [HEAD_BYTES, MAX_TAIL_BYTES]) {
       const bytes = readAt(ops, descriptor, 0, length);
-      const end = bytes.indexOf(0x0a);
-      if (end !== -1) return new TextDecoder().decode(bytes.subarray(0, end));
-      if (bytes.length < length) break;
+      const isAll = bytes.length < length;
+      const end = isAll ? bytes.length : bytes.lastIndexOf(0x0a);
+      const line = new TextDecoder().decode(bytes.subarray(0, Math.max(0, end))).split("\n")
+        .find(isJson);
+      if (line !== undefined || isAll) return line;
     }
     return undefined;
   });
+}
+
+/** Whether a line is JSON, and so not what a crash left of one. */
+export function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function reading<T>(ops: LogFileOps, path: string, read: (descriptor: number) => T): T {

@@ -8,27 +8,30 @@ import { SecurityError } from "../errors.ts";
 import type { Clock, ClockTimer } from "../_internal/clock.ts";
 import type { ActiveLog } from "./_active_log.ts";
 import type { ChainState } from "./_chain.ts";
+import { isEnding } from "./_exit_flush.ts";
 import { closed, unavailable } from "./_log_errors.ts";
 import { LogAppender } from "./_log_appender.ts";
 import type { LogFileOps } from "./_log_file_ops.ts";
+import { LogQueue, type QueueLimits } from "./_log_queue.ts";
+import { LogSync } from "./_log_sync.ts";
 import type { GapCause } from "./_losses.ts";
 import { roughBytes, type Unnumbered } from "./_record_lines.ts";
+import type { SealCheck } from "./_resume.ts";
 import type { RotationLimits } from "./_rotation.ts";
 
 /** How safe a record is when `write` has settled. */
 export type Durability = "buffered" | "write" | "fsync";
 
 /** What {@linkcode LogWriter} needs. */
-export interface LogWriterOptions {
+export interface LogWriterOptions extends QueueLimits {
   readonly ops: LogFileOps;
   readonly path: string;
   readonly writer: string;
   readonly durability: Durability;
   readonly isChained: boolean;
+  readonly sealCheck: SealCheck | undefined;
+  readonly isExclusive: boolean;
   readonly rotation: RotationLimits | undefined;
-  readonly maxRecords: number;
-  readonly maxBytes: number;
-  readonly maxWaiting: number;
   readonly flushIntervalMs: number;
   readonly clock: Clock;
 }
@@ -58,14 +61,15 @@ export class LogWriter {
   onWritten: (rotated: boolean) => void = () => {};
   readonly #options: LogWriterOptions;
   readonly #appender: LogAppender;
-  #queue: Entry[] = [];
-  #queuedBytes = 0;
-  #waiting = 0;
+  readonly #sync: LogSync;
+  readonly #queue: LogQueue;
   #failure: unknown;
   #triedMs = -Infinity;
   #isDue = false;
+  /** The batch that is on its way to the disk. */
   #commit: Promise<void> = Promise.resolve();
-  #isCommitting = false;
+  /** The one after it. */
+  #next: Promise<void> | undefined;
   /** Whether the last attempt wrote everything. */
   #isWhole = true;
   #timer: ClockTimer | undefined;
@@ -82,12 +86,14 @@ export class LogWriter {
    */
   constructor(options: LogWriterOptions) {
     this.#options = options;
+    this.#queue = new LogQueue(options);
     try {
       this.#appender = new LogAppender(options);
     } catch (error) {
       if (error instanceof SecurityError) throw error;
       throw unavailable(error);
     }
+    this.#sync = new LogSync(this.#appender.log, options.clock);
     this.flushNow();
   }
 
@@ -133,21 +139,15 @@ export class LogWriter {
    * @returns Nothing, or what settles once it is as safe as promised.
    */
   write(event: Unnumbered): void | Promise<void> {
-    const { maxRecords, maxBytes, maxWaiting, durability } = this.#options;
     if (this.#isClosed) throw closed();
     const bytes = roughBytes(event);
-    let isOver = this.#queue.length >= maxRecords || this.#queuedBytes + bytes > maxBytes;
-    if (isOver && durability !== "fsync" && this.#failure === undefined) {
-      this.flushNow();
-      isOver = this.#queue.length >= maxRecords;
-    }
-    if (isOver && this.#waiting++ >= maxWaiting) {
-      this.#waiting--;
+    const room = this.#room(bytes);
+    if (room === "none") {
       this.lose("queue-full", 1);
-      return Promise.reject(unavailable(new Error("the queue is full")));
+      return Promise.reject(queueIsFull());
     }
-    const stays = durability === "buffered";
-    if (stays && !isOver) {
+    const stays = this.#options.durability === "buffered";
+    if (stays && room === "free") {
       this.#push({ event, bytes, weight: 1, stays, done: undefined });
       return;
     }
@@ -157,10 +157,34 @@ export class LogWriter {
     });
   }
 
-  /** Takes a record of the sink's own, for which there is always room. */
+  /**
+   * Takes a record of the sink's own. There is always room for one that stands for no event: those are few,
+   * and others rely on them.
+   *
+   * @param event The record.
+   * @param weight How many events it stands for.
+   * @param done Told how it ended.
+   */
   writeOwn(event: Unnumbered, weight: number, done?: (error?: unknown) => void): void {
+    const bytes = roughBytes(event);
+    // A flood from ever new addresses makes ever new records: they must not grow without end, either.
+    if (weight > 0 && this.#room(bytes) === "none") {
+      this.lose("queue-full", weight);
+      done?.(queueIsFull());
+      return;
+    }
     const stays = this.#options.durability === "buffered" || done === undefined;
-    this.#push({ event, bytes: roughBytes(event), weight, stays, done });
+    this.#push({ event, bytes, weight, stays, done });
+  }
+
+  /** Makes room for an event: in the queue, or among those whose writers wait. */
+  #room(bytes: number): "free" | "waiting" | "none" {
+    if (this.#queue.hasRoom(bytes)) return "free";
+    if (this.#options.durability !== "fsync" && this.#failure === undefined) {
+      this.flushNow();
+      if (this.#queue.hasRoom(bytes)) return "free";
+    }
+    return this.#queue.wait() ? "waiting" : "none";
   }
 
   /** Notes what is lost, or may be. */
@@ -170,11 +194,10 @@ export class LogWriter {
   }
 
   #push(entry: Entry): void {
-    this.#queue.push(entry);
-    this.#queuedBytes += entry.bytes;
+    this.#queue.add(entry);
     if (this.#isDraining) return;
     const { durability } = this.#options;
-    const isMuch = this.#queuedBytes >= CHUNK_BYTES;
+    const isMuch = this.#queue.bytes >= CHUNK_BYTES;
     if (isMuch && (durability === "write" || durability === "buffered" && !this.#failure)) {
       this.flushNow();
     } else {
@@ -184,17 +207,19 @@ export class LogWriter {
 
   #schedule(): void {
     const { durability, clock, flushIntervalMs } = this.#options;
-    if (durability === "buffered") {
+    if (isEnding()) {
+      this.flushNow();
+    } else if (durability === "buffered") {
       if (this.#failure !== undefined) return;
       this.#timer ??= clock.setTimer(() => this.flushNow(), flushIntervalMs);
+    } else if (durability === "fsync") {
+      void this.#commitSoon();
     } else if (!this.#isDue) {
       // What else comes in this turn goes with it.
       this.#isDue = true;
       queueMicrotask(() => {
         this.#isDue = false;
-        if (this.#isClosed) return;
-        if (durability === "write") this.flushNow();
-        else this.#commitAll();
+        if (!this.#isClosed) this.flushNow();
       });
     }
   }
@@ -206,42 +231,47 @@ export class LogWriter {
     if (this.#options.durability !== "fsync") return this.#settle(written);
     try {
       if (this.#syncFailure !== undefined) throw this.#syncFailure;
-      this.#appender.log.syncNow();
+      this.#isUnsynced = false;
+      this.#sync.syncNow();
     } catch (error) {
       return this.#syncFailed(written, error);
     }
     this.#synced(written);
   }
 
-  /** One sync after the other, each for all that came during the one before. */
-  #commitAll(): Promise<void> {
-    if (!this.#isCommitting) this.#commit = this.#commitLoop();
-    return this.#commit;
+  /**
+   * Brings all that is queued by now to the disk, and under `fsync` settles it. One batch follows the other, each
+   * with all that came during the one before; who waits for one does not wait for what comes later.
+   *
+   * @returns What settles with the batch, and never rejects.
+   */
+  #commitSoon(): Promise<void> {
+    return this.#next ??= this.#commit.then(() => {
+      this.#next = undefined;
+      return this.#commit = this.#commitBatch();
+    });
   }
 
-  async #commitLoop(): Promise<void> {
-    this.#isCommitting = true;
-    try {
-      while (true) {
-        const written = this.#drain();
-        if (written.length === 0) return;
-        try {
-          if (this.#syncFailure !== undefined) throw this.#syncFailure;
-          await this.#appender.log.sync();
-        } catch (error) {
-          return this.#syncFailed(written, error);
-        }
-        this.#synced(written);
-        if (this.#queue.length === 0) return;
-      }
-    } finally {
-      this.#isCommitting = false;
+  async #commitBatch(): Promise<void> {
+    let written = this.#drain();
+    if (this.#options.durability !== "fsync") {
+      if (written.length > 0) this.#settle(written);
+      written = [];
     }
+    if (!this.#isUnsynced && this.#syncFailure === undefined) return;
+    // What is written during the sync may not be part of it.
+    this.#isUnsynced = false;
+    try {
+      if (this.#syncFailure !== undefined) throw this.#syncFailure;
+      await this.#sync.sync();
+    } catch (error) {
+      return this.#syncFailed(written, error);
+    }
+    this.#synced(written);
   }
 
   #synced(written: readonly Entry[]): void {
     this.#syncs++;
-    this.#isUnsynced = false;
     this.#settle(written);
   }
 
@@ -268,16 +298,21 @@ export class LogWriter {
   #fails(error: unknown): void {
     this.#failure = error;
     this.#timer?.cancel();
-    this.#timer = this.#options.clock.setTimer(() => this.#retry(), RETRY_MS);
+    this.#timer = undefined;
+    if (this.#isClosed) return;
+    this.#timer = this.#options.clock.setTimer(() => void this.#retry(), RETRY_MS);
   }
 
-  #retry(): void {
+  async #retry(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
     if (this.#isClosed) return;
     if (!this.#appender.hasOwn && this.#queue.length === 0) {
       // There is nothing to say, and so nothing that could fail.
       this.#failure = undefined;
+    } else if (this.#options.durability === "fsync") {
+      // Not at once: a disk that hangs would take the program with it.
+      await this.#commitSoon();
     } else {
       this.flushNow();
     }
@@ -291,9 +326,11 @@ export class LogWriter {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#triedMs = this.#options.clock.monotonicMs();
-    const { written, unsaved, error, syncError, rotated } = this.#appender.append(this.#take());
+    const { written, unsaved, error, syncError, rotated } = this.#appender.append(
+      this.#queue.takeAll(),
+    );
     this.#isDraining = false;
-    this.#syncFailure = syncError;
+    this.#syncFailure ??= syncError;
     this.#isUnsynced ||= written.length > 0;
     this.#isWhole = error === undefined;
     if (error !== undefined) this.#keepOrLose(unsaved, error);
@@ -302,23 +339,13 @@ export class LogWriter {
     return written;
   }
 
-  #take(): Entry[] {
-    const queue = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
-    this.#waiting = 0;
-    return queue;
-  }
-
   /** What could not be written stays in the queue, or is lost. */
   #keepOrLose(entries: readonly Entry[], cause: unknown): void {
     const error = unavailable(cause);
     this.#fails(error);
     for (const entry of entries) {
       if (entry.stays) {
-        this.#queue.push(entry);
-        this.#queuedBytes += entry.bytes;
-        if (entry.done !== undefined) this.#waiting++;
+        this.#queue.putBack(entry);
         continue;
       }
       this.#lost("write-failed", entry);
@@ -334,34 +361,17 @@ export class LogWriter {
   /** Throws unless an event could be recorded now. */
   async ready(): Promise<void> {
     if (this.#isClosed) throw closed();
-    const { clock, maxRecords, maxWaiting } = this.#options;
+    const { clock } = this.#options;
     if (this.#failure !== undefined && clock.monotonicMs() - this.#triedMs >= READY_RETRY_MS) {
-      if (this.#isCommitting) await this.#commit;
-      else this.#retry();
+      await this.#retry();
     }
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#queue.length >= maxRecords && this.#waiting >= maxWaiting) {
-      throw unavailable(new Error("the queue is full"));
-    }
+    if (this.#queue.isFull) throw queueIsFull();
   }
 
-  /** Writes what is queued, and brings all of it to the disk. */
+  /** Brings all that was written by now to the disk. */
   async flush(): Promise<void> {
-    if (this.#options.durability === "fsync") {
-      await this.#commit;
-      await this.#commitAll();
-    } else {
-      this.flushNow();
-      if (this.#isUnsynced && this.#failure === undefined) {
-        this.#isUnsynced = false;
-        try {
-          await this.#appender.log.sync();
-          this.#syncs++;
-        } catch (error) {
-          this.#syncFailed([], error);
-        }
-      }
-    }
+    await this.#commitSoon();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -371,10 +381,16 @@ export class LogWriter {
     this.#timer?.cancel();
     this.#timer = undefined;
     const error = closed();
-    for (const entry of this.#take()) {
+    for (const entry of this.#queue.takeAll()) {
       this.#lost("write-failed", entry);
       entry.done?.(error);
     }
+    // Who waits for a disk that hangs learns that it ended like that.
+    this.#sync.giveUp(error);
     this.#appender.log.close();
   }
+}
+
+function queueIsFull(): SecurityError {
+  return unavailable(new Error("the queue is full"));
 }

@@ -47,9 +47,12 @@ export interface AuditLoggerOptions {
   readonly maxDepth?: number;
   /** Most members of one object or list in details, from 1 to 10,000. @default {64} */
   readonly maxMembers?: number;
-  /** Most events under way to a sink that is not required; more are lost to it, and counted. @default {1000} */
+  /**
+   * Most events under way to a sink; more are lost to it, and a loss of a required one is handled like any other.
+   * @default {10_000}
+   */
   readonly maxPending?: number;
-  /** How long `flush` and `close` wait for a sink, in milliseconds. @default {5000} */
+  /** How long `flush` and `close` wait, in milliseconds; a sink that is late is closed all the same. @default {5000} */
   readonly flushTimeoutMs?: number;
 }
 
@@ -65,6 +68,24 @@ export interface ReadOptions extends EventContext, SanitizerLimits {
 }
 
 const PURPOSE = "create an AuditLogger";
+const OPTIONS: Readonly<Record<keyof AuditLoggerOptions, true>> = {
+  sinks: true,
+  onSinkFailure: true,
+  principal: true,
+  source: true,
+  correlation: true,
+  now: true,
+  clock: true,
+  redact: true,
+  allowDetails: true,
+  hashIdentifiers: true,
+  maxStringLength: true,
+  maxDetailsBytes: true,
+  maxDepth: true,
+  maxMembers: true,
+  maxPending: true,
+  flushTimeoutMs: true,
+};
 const CALLBACKS = ["principal", "source", "correlation", "now"] as const;
 
 /**
@@ -78,6 +99,12 @@ const CALLBACKS = ["principal", "source", "correlation", "now"] as const;
 export function readOptions(options: AuditLoggerOptions): ReadOptions {
   const { sinks, onSinkFailure = "refuse", clock = systemClock, redact = [] } = options;
   const { principal, source, correlation, now, hashIdentifiers } = options;
+  for (const name of Object.keys(options)) {
+    // A misspelt option would leave unprotected what it was to protect.
+    if (!Object.hasOwn(OPTIONS, name)) {
+      throw new TypeError(`Cannot ${PURPOSE}: '${name}' is no option`);
+    }
+  }
   if (!Array.isArray(sinks) || sinks.length === 0 || !sinks.every(isSink)) {
     throw wrongOption(PURPOSE, "sinks", "a list of at least one sink", sinks);
   }
@@ -108,7 +135,7 @@ export function readOptions(options: AuditLoggerOptions): ReadOptions {
     clock,
     now: now ?? (() => clock.wallMs()),
     allowed: allowed(options.allowDetails),
-    maxPending: limit(options, "maxPending", 1000, 1, 1_000_000),
+    maxPending: limit(options, "maxPending", 10_000, 1, 1_000_000),
     timeoutMs: limit(options, "flushTimeoutMs", 5000, 1, MAX_TIMEOUT_MS),
     maxStringLength: limit(options, "maxStringLength", 2048, 64, 65_536),
     maxDetailsBytes: limit(options, "maxDetailsBytes", 16_384, 4096, 1_048_576),

@@ -14,7 +14,8 @@ export type GapCause =
   | "torn-line"
   | "file-truncated"
   | "foreign-bytes"
-  | "checkpoint-failed";
+  | "checkpoint-failed"
+  | "unlinked-segments";
 
 interface Gap {
   count: number;
@@ -25,8 +26,8 @@ interface Gap {
 /** A record of a gap, which is to be written. */
 export interface GapRecord {
   readonly event: Unnumbered;
-  /** Must be called once it is in the file. */
-  readonly recorded: () => void;
+  /** Must be called once: whether it is in the file. */
+  readonly settled: (isRecorded: boolean) => void;
 }
 
 /** Gaps that no record tells of yet: one a cause, however many events are lost. */
@@ -49,34 +50,34 @@ export class Losses {
    */
   add(cause: GapCause, count: number, atMs: number): void {
     this.#total += count;
+    this.#merge(cause, { count, firstMs: atMs, lastMs: atMs });
+  }
+
+  #merge(cause: GapCause, { count, firstMs, lastMs }: Gap): void {
     const gap = this.#gaps.get(cause);
     if (gap === undefined) {
-      this.#gaps.set(cause, { count, firstMs: atMs, lastMs: atMs });
+      this.#gaps.set(cause, { count, firstMs, lastMs });
       return;
     }
     gap.count += count;
-    gap.firstMs = Math.min(gap.firstMs, atMs);
-    gap.lastMs = Math.max(gap.lastMs, atMs);
+    gap.firstMs = Math.min(gap.firstMs, firstMs);
+    gap.lastMs = Math.max(gap.lastMs, lastMs);
   }
 
-  /** Makes the records; what is added while they are written stays for the next ones. */
-  records(nowMs: number): GapRecord[] {
-    return Array.from(this.#gaps, ([cause, gap]) => {
-      const { count, firstMs, lastMs } = gap;
-      return {
-        event: ownEvent("audit.gap", "error", nowMs, {
-          cause,
-          count,
-          firstTime: new Date(firstMs).toISOString(),
-          lastTime: new Date(lastMs).toISOString(),
-        }),
-        recorded: () => {
-          if (this.#gaps.get(cause) !== gap) return;
-          gap.count -= count;
-          if (gap.count === 0) this.#gaps.delete(cause);
-          else gap.firstMs = lastMs;
-        },
-      };
-    });
+  /** Takes all gaps as records; what is added while those are written is another gap. */
+  take(nowMs: number): GapRecord[] {
+    const gaps = [...this.#gaps];
+    this.#gaps.clear();
+    return gaps.map(([cause, gap]) => ({
+      event: ownEvent("audit.gap", "error", nowMs, {
+        cause,
+        count: gap.count,
+        firstTime: new Date(gap.firstMs).toISOString(),
+        lastTime: new Date(gap.lastMs).toISOString(),
+      }),
+      settled: (isRecorded) => {
+        if (!isRecorded) this.#merge(cause, gap);
+      },
+    }));
   }
 }

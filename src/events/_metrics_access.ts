@@ -20,7 +20,8 @@ export interface MetricsRequestInfo {
 }
 
 /** Headers that only a proxy adds: with one in between, the other end of the connection is not who asks. */
-const PROXY_HEADERS = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip"];
+const PROXY_HEADER =
+  /^(?:forwarded|via|cdn-loop|x-(?:original-)?forwarded.*|.*-?(?:client|real|connecting)-ip|(?:cf|tailscale|x-envoy)-.*)$/;
 
 /**
  * Whether a request comes from this machine, and not by the hand of a page in its browser.
@@ -30,7 +31,7 @@ const PROXY_HEADERS = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host"
 export function isLocal(request: Request, info: MetricsRequestInfo | undefined): boolean {
   if (!isLocalPeer(info)) return false;
   const { headers } = request;
-  if (PROXY_HEADERS.some((name) => headers.has(name))) return false;
+  if ([...headers.keys()].some((name) => PROXY_HEADER.test(name))) return false;
   // DNS rebinding: a page's own name leads to 127.0.0.1, and its browser sends that name.
   const host = headers.get("host");
   const url = new URL(request.url);

@@ -72,6 +72,26 @@ export function readStateBefore(line: string, isChained: boolean): ChainState | 
   return { seq: seq - 1, hash: isChained ? readRecord(line)?.prev ?? GENESIS.hash : GENESIS.hash };
 }
 
+/** What is left of a text of a record that is too long. */
+const SHORT_LENGTH = 1_024;
+
+/**
+ * What is written of an event whose line would be too long: the next start could not read it, and no verifier.
+ *
+ * @param event The event.
+ * @param bytes Length of the line.
+ * @returns The event with short texts, and details that say so.
+ */
+export function shortened(event: Unnumbered, bytes: number): Unnumbered {
+  const texts: Record<string, string> = {};
+  for (const [name, text] of Object.entries(event)) {
+    if (typeof text !== "string" || text.length <= SHORT_LENGTH) continue;
+    const more = text.length - SHORT_LENGTH;
+    texts[name] = `${text.slice(0, SHORT_LENGTH).toWellFormed()}…[+${more}]`;
+  }
+  return { ...event, ...texts, details: { omitted: "details", bytes } };
+}
+
 function plainSeq(line: string): number | undefined {
   try {
     const { seq } = JSON.parse(line) as { readonly seq?: unknown };

@@ -22,29 +22,33 @@ const MARKS =
 const PARAMETERS = "code|sig|signature|x-amz-signature|key|auth|sid|ticket|jwt|state|nonce";
 
 /** Names that are secrets wherever a value is given to them. */
-const NAMES =
-  "pass(?:word|wd|phrase|code)|pwd|secret|token|(?:api|private|secret|access|signing|encryption)[-_. ]?key|" +
+const NAMES = "pass(?:word|wd|phrase|code)|(?<![a-z])pass(?==)|pwd|secret|token|" +
+  "(?:api|private|secret|access|signing|encryption|account|master|hmac|shared)[-_. ]?key|" +
   "session[-_]?id|session(?==)|sessid|credentials?|assertion|code[-_]?verifier|saml_?response|" +
   "(?<![a-z])(?:otp|pin|sid)";
 
 /** What can only be a secret when one of these is there. */
-const SHAPES = new RegExp(`ey[JA]|bearer|dpop|basic|-BEGIN|${MARKS}`, "i");
-const SEPARATORS = /[:=%]/;
+const SHAPES = new RegExp(`ey[JA]|ew[o0]|bearer|dpop|basic|-BEGIN|${MARKS}`, "i");
+const SEPARATORS = /[:=%<]|--/;
 
-const JWT = /ey[JA][\w.~-]*/g;
+/** Of `{"`, and of a brace before a line end or a space. */
+const JWT = /(?:ey[JA]|ewo[gJ]|ew0K)[\w.~-]*/g;
 const MARKED = new RegExp(`(?<![A-Za-z0-9])(${MARKS})([\\w.-]*)`, "g");
 const SCHEME = /\b(bearer|dpop|basic)((?:[\s+:="']|%20|%3a|%3d){1,8})([\w.~+/=-]+)/gi;
 const PEM =
   /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|$)/g;
-const USER_INFO = /(:\/\/[^\s/?#:@]*:)([^\s/?#]*)/g;
+/** Up to its end, as a password may have anything in it; a port is none. */
+const USER_INFO = /(:\/\/[^\s/?#:@]*:)(?!\d{1,5}(?:[/?#\s"'<>,;)]|$))([^\s"'<>]*)/g;
+const SEPARATOR = `\\\\*(?:["'\\]]|%22|%5d)?\\s*(?:=>|[:=]|%3[ad])\\s*`;
+const QUOTED = `\\\\*"(?:[^"\\\\]|\\\\[^])*(?:"|\\\\?$)|\\\\*'(?:[^'\\\\]|\\\\[^])*(?:'|\\\\?$)`;
 const PARAMETER = new RegExp(
-  `([?&#;]|%3f|%26|%23)(${PARAMETERS})(=|%3d)[^&#\\s"'<>]+`,
+  `([?&#;]|%3f|%26|%23)(${PARAMETERS})(=|%3d)(?:${QUOTED}|[^&#\\s"'<>]+)`,
   "gi",
 );
-const SEPARATOR = `\\\\*["']?\\s*(?:[:=]|%3[ad])\\s*`;
-const QUOTED = `\\\\*"(?:[^"\\\\]|\\\\[^])*(?:"|\\\\?$)|\\\\*'(?:[^'\\\\]|\\\\[^])*(?:'|\\\\?$)`;
+/** A line that begins with a space goes on with the header before it. */
 const HEADER = new RegExp(
-  `((?:proxy-?)?authorization|(?:set-?)?cookie)(${SEPARATOR})(${QUOTED}|[^\\r\\n]+)`,
+  `((?:proxy-?)?authorization|(?:set-?)?cookie)(${SEPARATOR})` +
+    `(${QUOTED}|[^\\r\\n]+(?:\\r?\\n[ \\t][^\\r\\n]*)*)`,
   "gi",
 );
 const JWK_MEMBER = /(["'])(d|p|q|dp|dq|qi|k|priv)(\1\s*:\s*)(["'])[\w+/=-]+/g;
@@ -61,6 +65,7 @@ const WORDS: ReadonlySet<string> = new Set(
 export class SecretShapes {
   readonly #rules: readonly Rule[];
   readonly #pairRules: readonly Rule[];
+  readonly #queryRules: readonly Rule[];
 
   /** Takes further names of secrets, as words separated by anything. */
   constructor(further: readonly string[]) {
@@ -79,34 +84,64 @@ export class SecretShapes {
             isToken(rest) || isCutAt(match, at, text, isCut) ? mark + REDACTED : match,
         ),
     ];
-    this.#pairRules = [
-      (text, isCut) =>
-        text.replace(USER_INFO, (match, name: string, rest: string, at: number) => {
-          if (rest.includes("@")) return name + REDACTED + rest.slice(rest.lastIndexOf("@"));
-          return isCutAt(match, at, text, isCut) ? name + REDACTED : match;
-        }),
-      (text) => text.replace(HEADER, header),
+    const flag = new RegExp(
+      `(--(?:[a-z]{1,16}[-_])?(?:${names})\\s+)(?:${QUOTED}|[^\\s&"'<>]+)`,
+      "giu",
+    );
+    const element = new RegExp(`(<(?:\\w{1,16}:)?(?:${names})>)[^<]+`, "giu");
+    this.#queryRules = [
       (text) => text.replace(PARAMETER, `$1$2$3${REDACTED}`),
       (text) =>
         text.replace(
           pair,
           (_, name, separator, value) => name + separator + given(separator, value),
         ),
+    ];
+    this.#pairRules = [
+      userInfo,
+      (text) => text.replace(HEADER, header),
+      ...this.#queryRules,
+      (text) => text.replace(flag, `$1${REDACTED}`),
+      (text) => text.replace(element, `$1${REDACTED}`),
       (text) => isJwk(text) ? text.replace(JWK_MEMBER, `$1$2$3$4${REDACTED}`) : text,
     ];
   }
 
   /** The text without secrets; `isCut` when it is only the beginning of one, and a secret may end early. */
   redact(text: string, isCut: boolean): string {
-    let result = text;
-    if (SHAPES.test(text)) {
-      for (const rule of this.#rules) result = rule(result, isCut);
-    }
-    if (SEPARATORS.test(text)) {
-      for (const rule of this.#pairRules) result = rule(result, isCut);
-    }
-    return result;
+    const result = this.redactSure(text, isCut);
+    return SEPARATORS.test(text) ? applied(this.#pairRules, result, isCut) : result;
   }
+
+  /** The same without what is a secret only by what stands before it. */
+  redactSure(text: string, isCut: boolean): string {
+    return SHAPES.test(text) ? applied(this.#rules, text, isCut) : text;
+  }
+
+  /** The same for what may be an address on the web: what stands before a value counts in its query only. */
+  redactUrl(text: string, isCut: boolean): string {
+    let result = this.redactSure(text, isCut);
+    if (result.includes("://")) result = userInfo(result, isCut);
+    const at = result.search(/[?#]/);
+    return at < 0
+      ? result
+      : result.slice(0, at) + applied(this.#queryRules, result.slice(at), isCut);
+  }
+}
+
+function applied(rules: readonly Rule[], text: string, isCut: boolean): string {
+  let result = text;
+  for (const rule of rules) result = rule(result, isCut);
+  return result;
+}
+
+function userInfo(text: string, isCut: boolean): string {
+  return text.replace(USER_INFO, (match, name: string, rest: string, at: number) => {
+    const [authority = ""] = rest.split(/[/?#]/, 1);
+    const end = authority.includes("@") ? authority.lastIndexOf("@") : rest.indexOf("@");
+    if (end >= 0) return name + REDACTED + rest.slice(end);
+    return isCutAt(match, at, text, isCut) ? name + REDACTED : match;
+  });
 }
 
 /** `cardNumber` is `card_number`, `Card Number` and so on. */

@@ -54,18 +54,19 @@ export class Series {
     }
   }
 
-  /** The segments, the oldest first. */
+  /**
+   * Files with names of segments, by the number of their first record. The time of their last change counts for
+   * nothing: with a clock that was set back, the newest would be taken for the oldest, and deleted.
+   */
   segments(ops: LogFileOps): string[] {
-    const found: { path: string; modifiedMs: number; seq: number }[] = [];
+    const found: { path: string; seq: number }[] = [];
     for (const name of ops.names(this.#folder)) {
       const seq = this.#firstSeq(name);
       if (seq === undefined) continue;
       const path = join(this.#folder, name);
-      const status = ops.statusOf(path);
-      if (status?.type === "file") found.push({ path, modifiedMs: status.modifiedMs, seq });
+      if (ops.statusOf(path)?.type === "file") found.push({ path, seq });
     }
-    // By time first: a chain that had to begin anew begins with 1, and its segments are not the oldest.
-    found.sort((a, b) => a.modifiedMs - b.modifiedMs || a.seq - b.seq);
+    found.sort((a, b) => a.seq - b.seq);
     return found.map(({ path }) => path);
   }
 

@@ -4,9 +4,12 @@
  * @module
  */
 
+import { hmacSha256 } from "../_internal/sha256.ts";
+import { identifierBytes } from "./_identifier_bytes.ts";
 import { escapeJson } from "./_json_line.ts";
 import { REDACTED, SecretShapes } from "./_redact.ts";
 import { isSecretHeader, PRIVATE_JWK_MEMBERS, SecretNames } from "./_secret_names.ts";
+import { copied, ended } from "./_texts.ts";
 import { unusual } from "./_unusual_objects.ts";
 
 /** How much of an event is kept. */
@@ -33,6 +36,7 @@ interface Name {
   readonly text: string;
   readonly bytes: number;
   readonly isSecret: boolean;
+  readonly isSecretNumber: boolean;
 }
 
 const MAX_NAME_LENGTH = 128;
@@ -43,6 +47,15 @@ const MAX_LABEL_LENGTH = 64;
 const MAX_BIGINT = 2n ** 128n;
 /** What JSON writes as it is, one byte a character. */
 const NEEDS_NO_ESCAPE = /^[ !#-[\]-~]*$/;
+/** Members of an object that is one secret: what holds it, and what says so. */
+const VALUES = ["value", "Value", "VALUE"];
+const LABELS = ["name", "key", "header", "field"].flatMap((label) => [
+  label,
+  `${label[0]?.toUpperCase()}${label.slice(1)}`,
+  label.toUpperCase(),
+]);
+/** 48 bits: enough to tell apart what one log redacts. */
+const DIGEST_BYTES = 6;
 /** The name of what was left out. */
 const MARKER = "…";
 /** Braces, room for `"…":"[+9007199254740991]"`, and for a member that turns out to be a secret. */
@@ -61,6 +74,7 @@ export class Sanitizer {
   readonly #path: object[] = [];
   #bytesLeft = 0;
   #redacted = 0;
+  #digestKey: Uint8Array | undefined;
 
   constructor(limits: SanitizerLimits, secretNames: readonly string[]) {
     this.#limits = limits;
@@ -80,9 +94,44 @@ export class Sanitizer {
     const kept = isCut ? value.slice(0, maxLength) : value;
     const redacted = this.#shapes.redact(kept, isCut);
     if (redacted !== kept) this.#redacted++;
-    if (!isCut && redacted.length <= maxLength) return redacted.toWellFormed();
-    const more = value.length - kept.length + Math.max(0, redacted.length - maxLength);
-    return copied(`${redacted.slice(0, maxLength).toWellFormed()}…[+${more}]`);
+    return ended(redacted, maxLength, value.length - kept.length);
+  }
+
+  /**
+   * Who or what it was, of a bounded length, well-formed, without what is sure to be a secret: what only looks like
+   * one by what is before it may be anybody's name. What is changed has a digest, under a key that nobody knows:
+   * two that differ do so in the record, too.
+   */
+  identifier(value: string, maxLength: number = this.#limits.maxStringLength): string {
+    const isCut = value.length > maxLength;
+    const kept = isCut ? value.slice(0, maxLength) : value;
+    return this.#distinct(value, kept, this.#shapes.redactSure(kept, isCut), maxLength);
+  }
+
+  /** The same of an address on the web, whose query and user are redacted, too. */
+  url(value: string): string {
+    const maxLength = this.#limits.maxStringLength;
+    const isCut = value.length > maxLength;
+    const kept = isCut ? value.slice(0, maxLength) : value;
+    return this.#distinct(value, kept, this.#shapes.redactUrl(kept, isCut), maxLength);
+  }
+
+  #distinct(value: string, kept: string, redacted: string, maxLength: number): string {
+    if (redacted === value && redacted.isWellFormed()) return redacted;
+    let text = redacted;
+    if (redacted !== kept) {
+      this.#redacted++;
+      text = text.replaceAll(REDACTED, `[redacted ${this.#digest(value)}]`);
+    } else if (kept === value) {
+      text = `${text}[${this.#digest(value)}]`;
+    }
+    return ended(text, maxLength, value.length - kept.length);
+  }
+
+  #digest(value: string): string {
+    const key = this.#digestKey ??= crypto.getRandomValues(new Uint8Array(32));
+    const code = hmacSha256(key, identifierBytes("", value)).subarray(0, DIGEST_BYTES);
+    return Array.from(code, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
   /** Any value where a text belongs. */
@@ -169,6 +218,7 @@ export class Sanitizer {
   ): JsonObject {
     const isJwk = names.includes("kty");
     let mayCollide = Object.keys(into).length > 0;
+    const numbers = new Map<string, number>();
     let visited = 0;
     let omitted = total - names.length;
     for (let at = 0; at < names.length; at++) {
@@ -186,8 +236,9 @@ export class Sanitizer {
       const name = this.#name(key);
       let text = name.text;
       if (text !== key) mayCollide = true;
-      while (mayCollide && Object.hasOwn(into, text)) text += "'";
-      const isSecret = name.isSecret || isJwk && PRIVATE_JWK_MEMBERS.has(key);
+      if (mayCollide && Object.hasOwn(into, text)) text = free(into, text, numbers);
+      const isSecret = (typeof member === "number" ? name.isSecretNumber : name.isSecret) ||
+        isJwk && PRIVATE_JWK_MEMBERS.has(key);
       const before = this.#bytesLeft;
       const value = this.#pay(name.bytes + text.length - name.text.length + 2)
         ? isSecret && isSecretValue(member) ? this.#redact() : this.#value(member, depth)
@@ -199,9 +250,11 @@ export class Sanitizer {
       }
       into[text] = value;
     }
-    if (Object.hasOwn(into, "value") && this.#isLabelled(into)) {
-      this.#redacted++;
-      into.value = REDACTED;
+    for (const value of VALUES) {
+      if (Object.hasOwn(into, value) && this.#isLabelled(into)) {
+        this.#redacted++;
+        into[value] = REDACTED;
+      }
     }
     if (omitted > 0) into[MARKER] = `[+${omitted}]`;
     return Object.freeze(into);
@@ -233,7 +286,7 @@ export class Sanitizer {
 
   /** Whether an object is one secret: `{ name: "cookie", value: … }`. */
   #isLabelled(object: Readonly<Record<string, Json>>): boolean {
-    for (const label of ["name", "key", "header", "field"]) {
+    for (const label of LABELS) {
       const name = object[label];
       if (typeof name === "string" && this.#name(name).isSecret) return true;
     }
@@ -244,12 +297,17 @@ export class Sanitizer {
     const known = this.#knownNames.get(key);
     if (known !== undefined) return known;
     // What copies members by assignment would change the prototype of the copy.
-    const text = key === "__proto__" ? "[__proto__]" : this.text(key, MAX_NAME_LENGTH);
-    const isSecret = this.#secretNames.has(key.slice(0, MAX_NAME_LENGTH));
-    const name = { text, bytes: bytesOf(text), isSecret };
+    const text = key === "__proto__" ? "[__proto__]" : copied(this.text(key, MAX_NAME_LENGTH));
+    const start = key.slice(0, MAX_NAME_LENGTH);
+    const name = {
+      text,
+      bytes: bytesOf(text),
+      isSecret: this.#secretNames.has(start),
+      isSecretNumber: this.#secretNames.hasNumber(start),
+    };
     if (text === key) {
       if (this.#knownNames.size >= KNOWN_NAMES) this.#knownNames.clear();
-      this.#knownNames.set(key, name);
+      this.#knownNames.set(text, name);
     }
     return name;
   }
@@ -322,7 +380,10 @@ function bytesOf(value: string | number | boolean | null): number {
   return encoder.encode(escapeJson(JSON.stringify(value))).length;
 }
 
-/** A slice keeps the whole text in memory that it is a part of: 10 MB of a header for what 2 KB are recorded. */
-function copied(text: string): string {
-  return JSON.parse(JSON.stringify(text));
+/** The first name that is not taken, by a number: to try them all for each of 10,000 takes half a second. */
+function free(taken: object, name: string, numbers: Map<string, number>): string {
+  let number = numbers.get(name) ?? 2;
+  while (Object.hasOwn(taken, `${name}'${number}`)) number++;
+  numbers.set(name, number + 1);
+  return `${name}'${number}`;
 }

@@ -13,9 +13,19 @@ const NAMES =
   "samlresponse codeverifier authorizationcode authcode devicecode otp totp pin pincode mfacode cvv cvc " +
   "bearer jwt idtokenhint connectionstring";
 
-/** What the name of a secret ends with, whatever it is the secret of: `db_password`, `stripeSecretKey`. */
-const ENDINGS =
-  /(?:password|passwd|passphrase|secret|token|cookie|authorization|apikey|privatekey|secretkey|accesskey|credentials?|sessionid|clientassertion|codeverifier)$|^(?:password|passwd)/;
+/**
+ * What the name of a secret ends with, whatever it is the secret of, and in whatever form: `db_password`,
+ * `stripeSecretKey`, `refreshTokens`, `privateKeyPem`.
+ */
+const ENDINGS = new RegExp(
+  "(?:password|passwd|pwd|passphrase|secret|token|cookie|authorization|credential|sessionid|clientassertion|" +
+    "codeverifier|otp|(?:api|private|secret|access|signing|encryption|master|hmac|account|shared)key)s?" +
+    "(?:pem|value|header)?$|passwordhash$|^(?:password|passwd)",
+);
+/** Within a longer word, such as `bypass`, it is none. */
+const PASS = /[^\p{L}\p{N}](?:pass|Pass|PASS)$|[a-z]Pass$/u;
+/** What may also be counted: numbers under it are none. */
+const COUNTED = /tokens$/;
 
 /** Headers; in a flat list of headers the value follows the name. */
 const HEADERS: ReadonlySet<string> = new Set(
@@ -51,6 +61,11 @@ export class SecretNames {
   /** Whether what has this name is a secret. */
   has(name: string): boolean {
     const plain = plainName(name);
-    return this.#names.has(plain) || ENDINGS.test(plain);
+    return this.#names.has(plain) || ENDINGS.test(plain) || PASS.test(name);
+  }
+
+  /** Whether a number by this name is a secret, too: `maxTokens` is none. */
+  hasNumber(name: string): boolean {
+    return this.has(name) && !COUNTED.test(plainName(name));
   }
 }

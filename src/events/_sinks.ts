@@ -7,9 +7,9 @@ import type { AuditSink } from "./audit_sink.ts";
 export interface AuditSinkStats {
   /** Name of the sink. */
   readonly name: string;
-  /** Events that it took. */
+  /** Events that it took, and did not lose later. */
   readonly written: number;
-  /** Events that it did not take: it failed, or too many were under way. */
+  /** Events that it did not take, as it failed or too many were under way, or that it lost later. */
   readonly lost: number;
   /** Code, or else the name, of the last error; absent where there was none. */
   readonly lastErrorCode?: string;
@@ -44,11 +44,10 @@ class Outlet {
 
   /** Gives it an event; never throws and never rejects. */
   write(event: AuditEvent): Loss | undefined | Promise<Loss | undefined> {
-    // A webhook that hangs must not fill the memory.
-    if (!this.isRequired && this.#pending.size >= this.#maxPending) {
-      this.#lost++;
-      this.#lastErrorCode = "queue-full";
-      return undefined;
+    // What hangs must not fill the memory.
+    if (this.#isFull()) {
+      const loss = this.#failed(fullError());
+      return this.isRequired ? loss : undefined;
     }
     try {
       const answer: unknown = this.#sink.write(event);
@@ -76,6 +75,7 @@ class Outlet {
   }
 
   ready(): Loss | undefined | Promise<Loss | undefined> {
+    if (this.#isFull()) return this.#noted(fullError());
     try {
       const answer: unknown = this.#sink.ready?.();
       if (!isPromiseLike(answer)) return undefined;
@@ -94,18 +94,38 @@ class Outlet {
     return losses[0];
   }
 
-  async close(): Promise<Loss | undefined> {
-    return await this.#ask(() => this.#sink.close?.());
+  /** Flushes and closes. A sink is closed at once when the signal is aborted, and told so. */
+  async close(signal: AbortSignal, aborted: Promise<Loss>): Promise<Loss | undefined> {
+    const flushed = await Promise.race([this.flush(), aborted]);
+    const closed = this.#ask(() => this.#sink.close?.(signal));
+    return flushed ?? await Promise.race([closed, aborted]);
+  }
+
+  /** Events that it lost after it had taken them. */
+  get lostLater(): number {
+    try {
+      const { lostLater = 0 } = this.#sink;
+      return Number.isSafeInteger(lostLater) && lostLater > 0
+        ? Math.min(lostLater, this.#written)
+        : 0;
+    } catch {
+      return 0;
+    }
   }
 
   stats(): AuditSinkStats {
+    const { lostLater } = this;
     const lastErrorCode = this.#lastErrorCode;
     return {
       name: this.name,
-      written: this.#written,
-      lost: this.#lost,
+      written: this.#written - lostLater,
+      lost: this.#lost + lostLater,
       ...(lastErrorCode !== undefined && { lastErrorCode }),
     };
+  }
+
+  #isFull(): boolean {
+    return this.#pending.size >= this.#maxPending;
   }
 
   async #ask(ask: () => void | Promise<void>): Promise<Loss | undefined> {
@@ -154,12 +174,17 @@ export class Sinks {
 
   /** Events that every required sink took. */
   get recorded(): number {
-    return this.#recorded;
+    return Math.max(0, this.#recorded - this.#lostLater);
   }
 
   /** Events that not every required sink took. */
   get lost(): number {
-    return this.#lost;
+    return this.#lost + this.#lostLater;
+  }
+
+  /** At least; those of two sinks may be the same. */
+  get #lostLater(): number {
+    return Math.max(0, ...this.#required.map(({ lostLater }) => lostLater));
   }
 
   /** Counts an event that reached no sink. */
@@ -193,14 +218,12 @@ export class Sinks {
   }
 
   flush(): Promise<Loss | undefined> {
-    return this.#all((outlet) => outlet.flush());
+    return this.#all((outlet, _, aborted) => Promise.race([outlet.flush(), aborted]));
   }
 
-  /** Flushes and closes; one that does not answer is given up. */
-  async close(): Promise<Loss | undefined> {
-    const flushed = await this.flush();
-    const closed = await this.#all((outlet) => outlet.close());
-    return flushed ?? closed;
+  /** Flushes and closes, each as far as it gets in the time that there is for both. */
+  close(): Promise<Loss | undefined> {
+    return this.#all((outlet, signal, aborted) => outlet.close(signal, aborted));
   }
 
   stats(): AuditSinkStats[] {
@@ -221,28 +244,37 @@ export class Sinks {
     return loss;
   }
 
-  async #all(ask: (outlet: Outlet) => Promise<Loss | undefined>): Promise<Loss | undefined> {
+  /** A sink that hangs must not keep a program from ending, nor another sink from being asked. */
+  async #all(
+    ask: (
+      outlet: Outlet,
+      signal: AbortSignal,
+      aborted: Promise<Loss>,
+    ) => Promise<Loss | undefined>,
+  ): Promise<Loss | undefined> {
+    const controller = new AbortController();
+    const late = Promise.withResolvers<Loss>();
+    const timer = this.#clock.setTimer(
+      () => {
+        const cause = new SecurityError("timeout", "The sink did not answer in time");
+        late.resolve({ cause });
+        controller.abort(cause);
+      },
+      this.#timeoutMs,
+      { keepAlive: true },
+    );
     const losses = await Promise.all(this.#outlets.map(async (outlet) => {
-      const loss = await this.#inTime(ask(outlet));
+      const loss = await ask(outlet, controller.signal, late.promise);
       return outlet.isRequired ? loss : undefined;
     }));
+    timer.cancel();
     return first(losses);
   }
+}
 
-  /** A sink that hangs must not keep a program from ending. */
-  #inTime(answer: Promise<Loss | undefined>): Promise<Loss | undefined> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(
-        () => resolve({ cause: new SecurityError("timeout", "The sink did not answer in time") }),
-        this.#timeoutMs,
-        { keepAlive: true },
-      );
-      answer.then((loss) => {
-        timer.cancel();
-        resolve(loss);
-      });
-    });
-  }
+/** In the words of sinks with queues of their own. */
+function fullError(): Error {
+  return Object.assign(new Error("Too many events are under way"), { code: "queue-full" });
 }
 
 function first(losses: readonly (Loss | undefined)[]): Loss | undefined {

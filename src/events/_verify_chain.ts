@@ -5,35 +5,44 @@
  */
 
 import { type ChainRecord, type ChainState, GENESIS } from "./_chain.ts";
+import { type Closing, type EpochKeys, Epochs } from "./_verify_epochs.ts";
 import { type AuditLogFailure, failure, type Place } from "./_verify_findings.ts";
-import { type Checkpoint, Epochs, readCheckpoint } from "./_verify_notes.ts";
+import { RecentHashes } from "./_verify_hashes.ts";
+import { type Checkpoint, readCheckpoint } from "./_verify_notes.ts";
+import type { Places } from "./_verify_places.ts";
 
 /** What a chain is verified with. */
 export interface ChainKeys {
   /** Keys of signatures. */
   readonly keys: readonly string[];
-  /** Key of the first epoch. */
-  readonly epochKey: Uint8Array | undefined;
-  /** A record whose hash has to be remembered. */
-  readonly watchSeq: number | undefined;
-  /** Ends it. */
-  readonly signal: AbortSignal | undefined;
+  /** Keys of epochs. */
+  readonly epochKeys: EpochKeys | undefined;
+  /** What every checkpoint has to call the log. */
+  readonly origin: string | undefined;
+  /** Numbers of records whose places are wanted. */
+  readonly sizes: ReadonlySet<number>;
+  /** Takes the records that something refers to. */
+  readonly places: Places;
 }
 
-/** A checkpoint comes after what it covers, while other records may come in between: up to so many. */
-const REMEMBERED = 2 ** 17;
-/** More writers than a log has restarts. */
-const MAX_WRITERS = 10_000;
+/** Closings that a record may tell once more; one that tells so many closes no epoch itself. */
+const MAX_EARLIER = 64;
 
 /** One chain. */
 export class VerifiedChain {
   readonly #keys: ChainKeys;
-  readonly #hashes: string[] = [];
-  readonly #writers = new Set<string>();
+  readonly #hashes: RecentHashes;
+  readonly #placesOfSizes = new Map<number, Place>();
   readonly #epochs: Epochs | undefined;
-  #hasEpochs = false;
-  /** Records of checkpoints that none covers yet. */
-  #seals: number[] = [];
+  /** Whether it says that it begins anew, and with it at any epoch. */
+  #beginsAnew = false;
+  #writer: string | undefined;
+  /** Size of the last checkpoint. */
+  #size = 0;
+  /** Record of the last checkpoint: it needs no other. */
+  #seal = 0;
+  /** What its checkpoints call the log. */
+  origin: string | undefined;
   /** Where it begins. */
   readonly first: Place;
   /** Where it stood before its first record. */
@@ -52,21 +61,19 @@ export class VerifiedChain {
   checkpoints = 0;
   /** Up to where a key stands behind it. */
   signedThrough = 0;
-  /** Records after that, but for those of checkpoints. */
-  unsigned = 0;
   /** Up to where it may be missing. */
   prunedThrough = 0;
-  /** The record that was to be remembered. */
-  watched: (Place & { readonly hash: string }) | undefined;
 
   constructor(first: Place, before: ChainState, keys: ChainKeys) {
     this.first = first;
     this.last = first;
     this.before = before;
     this.state = before;
+    this.origin = keys.origin;
     this.#keys = keys;
-    if (keys.epochKey !== undefined) this.#epochs = new Epochs(keys.epochKey, keys.signal);
-    if (before.seq === keys.watchSeq) this.watched = { ...first, hash: before.hash };
+    this.#hashes = new RecentHashes(before.seq);
+    if (keys.epochKeys !== undefined) this.#epochs = new Epochs(keys.epochKeys);
+    keys.places.record(before.hash, before.seq, this);
   }
 
   /** Whether a key was given to check it with. */
@@ -74,16 +81,25 @@ export class VerifiedChain {
     return this.#keys.keys.length > 0 || this.#epochs !== undefined;
   }
 
-  /** Whether somebody wrote in it. */
-  hasWriter(writer: string): boolean {
-    return this.#writers.has(writer);
+  /** Records for which no key stands, but for the one of the last checkpoint. */
+  get unsigned(): number {
+    const covered = Math.max(this.signedThrough, this.before.seq);
+    return this.state.seq - covered - (this.#seal > covered ? 1 : 0);
+  }
+
+  /** Epoch from which on it is attested. */
+  get firstEpoch(): number | undefined {
+    return this.#epochs?.first;
   }
 
   /** Hash of a record, as long as it is remembered. */
   hashAt(seq: number): string | undefined {
-    if (seq === this.before.seq) return this.before.hash;
-    if (seq <= this.before.seq || seq > this.state.seq) return undefined;
-    return seq > this.state.seq - REMEMBERED ? this.#hashes[seq % REMEMBERED] : undefined;
+    return seq === this.before.seq ? this.before.hash : this.#hashes.at(seq);
+  }
+
+  /** Where a record is, if it is one of those that are wanted. */
+  placeOf(seq: number): Place | undefined {
+    return seq === this.before.seq ? this.first : this.#placesOfSizes.get(seq);
   }
 
   /** Whether a record comes next. */
@@ -97,18 +113,21 @@ export class VerifiedChain {
    * @returns What is wrong with it: a promise only for those that say where the chain stood.
    */
   take(record: ChainRecord, at: Place): void | Promise<AuditLogFailure | undefined> {
-    const { seq, hash, kind, writer } = record;
+    const { seq, hash, kind, writer, details } = record;
+    const { places, sizes } = this.#keys;
     this.state = { seq, hash };
     this.last = at;
-    this.#hashes[seq % REMEMBERED] = hash;
     this.records++;
-    if (this.#writers.size < MAX_WRITERS && writer.length <= 64) this.#writers.add(writer);
-    if (seq === this.#keys.watchSeq) this.watched = { ...at, hash };
+    this.#hashes.add(hash, Math.max(this.#size, this.before.seq));
+    places.record(hash, seq, this);
+    if (writer !== this.#writer) places.writer(writer, this);
+    this.#writer = writer;
+    if (sizes.has(seq)) this.#placesOfSizes.set(seq, at);
+    if (seq === 1) this.#beginsAnew = kind === "audit.start" && details["continues"] === false;
     if (kind === "audit.checkpoint" || kind === "audit.prune") {
       this.checkpoints++;
       return this.#takeCheckpoint(record, at);
     }
-    this.unsigned++;
   }
 
   async #takeCheckpoint(
@@ -116,66 +135,101 @@ export class VerifiedChain {
     at: Place,
   ): Promise<AuditLogFailure | undefined> {
     const fail = (message: string) => failure("resealed", at, message, seq);
-    const found = await readCheckpoint(details.note, this.#keys.keys);
+    const found = await readCheckpoint(details["note"], this.#keys.keys);
     if (found === undefined) return fail("The checkpoint is none, or its signature is false");
-    if (found.isPrune !== (kind === "audit.prune") || found.size >= seq) {
+    const { origin, size, isPrune } = found;
+    if (isPrune !== (kind === "audit.prune") || size >= seq) {
       return fail("The checkpoint was made for something else");
     }
     if (this.#keys.keys.length > 0 && !found.isSigned) {
       return failure("unsigned", at, "The checkpoint is signed by no key that was given", seq);
     }
-    if (this.#epochs !== undefined) {
-      const wrong = await this.#closeEpoch(this.#epochs, found, details, at, seq);
-      if (wrong !== undefined) return wrong;
+    if (this.origin !== undefined && origin !== this.origin) {
+      return fail(
+        this.#keys.origin === undefined
+          ? "The checkpoint is of another log than those before: its origin differs"
+          : "The checkpoint is of another log: its origin is not the one that was given",
+      );
     }
-    const wrong = this.#compare(found, kind === "audit.prune");
-    if (wrong !== undefined) return fail(wrong);
-    if (this.#hasKeys) this.#seals.push(seq);
-    if (found.isPrune) this.prunedThrough = Math.max(this.prunedThrough, found.size);
-    else if (this.#hasKeys) this.cover(found.size);
+    this.origin = origin;
+    // An old checkpoint could be put there over and over, as none is counted that nothing follows.
+    if (!isPrune && size <= this.#size) return fail("The checkpoint is no newer than the last one");
+    const epochs = this.#epochs;
+    const closed = epochs === undefined || await this.#closeEpochs(epochs, found, details, at, seq);
+    if (typeof closed === "object") return closed;
+    const compared = this.#compare(found);
+    if (compared === "differs") {
+      return fail(
+        `Record ${size} is not the one that the checkpoint covers: it, or one before, was changed, ` +
+          "and all that follow were sealed again",
+      );
+    }
+    if (isPrune) {
+      // What cannot be compared any more allows nothing: it may be of another log.
+      if (compared === "holds") this.prunedThrough = Math.max(this.prunedThrough, size);
+      return undefined;
+    }
+    if (compared === "forgotten") {
+      return fail(`Record ${size}, which the checkpoint covers, is too far back`);
+    }
+    this.#size = size;
+    this.#seal = seq;
+    if (this.#hasKeys && closed) this.cover(found);
     return undefined;
   }
 
   /** Takes a key's word for all up to a record. */
-  cover(size: number): void {
-    if (size <= this.signedThrough) return;
-    this.signedThrough = size;
-    this.#seals = this.#seals.filter((seq) => seq > size);
-    this.unsigned = this.state.seq - size - this.#seals.length;
+  cover({ size, origin }: Checkpoint): void {
+    this.origin = origin;
+    this.signedThrough = Math.max(this.signedThrough, size);
   }
 
-  #compare({ size, root }: Checkpoint, isPrune: boolean): string | undefined {
-    const hash = this.hashAt(size);
-    if (hash === root) return undefined;
-    if (hash !== undefined) {
-      return `Record ${size} is not the one that the checkpoint covers: it, or one before, was changed, ` +
-        "and all that follow were sealed again";
-    }
-    // What was removed cannot be compared, and what was not is, as soon as it is.
-    if (isPrune || size < this.before.seq) return undefined;
-    return `Record ${size}, which the checkpoint covers, is too far back`;
+  /** Compares what a checkpoint says with the record that is there. */
+  #compare({ size, root }: Checkpoint): "holds" | "differs" | "removed" | "forgotten" {
+    if (size < this.before.seq) return "removed";
+    const found = this.#keys.places.find(root);
+    // Files end where prunes do, however far back.
+    const hash = this.hashAt(size) ??
+      (found?.chain === this && found.seq === size ? root : undefined);
+    if (hash === undefined) return "forgotten";
+    return hash === root ? "holds" : "differs";
   }
 
-  async #closeEpoch(
+  /**
+   * Closes epochs: those that a crash kept out of the log, and the one that a record is about.
+   *
+   * @returns Whether the key of an epoch stands behind the note, or what is wrong.
+   */
+  async #closeEpochs(
     epochs: Epochs,
     { text }: Checkpoint,
     { epoch, mac, earlier }: Readonly<Record<string, unknown>>,
     at: Place,
     seq: number,
-  ): Promise<AuditLogFailure | undefined> {
-    if (epoch === undefined && mac === undefined) {
+  ): Promise<boolean | AuditLogFailure> {
+    const hasOwn = epoch !== undefined || mac !== undefined;
+    const missed = isListOfClosings(earlier) ? earlier : [];
+    if (!hasOwn && missed.length < MAX_EARLIER) {
       return failure("unsigned", at, "The checkpoint belongs to no epoch", seq);
     }
-    // A log that does not begin with its first record does not begin with its first epoch.
-    if (!this.#hasEpochs && this.before.seq > 0 && Number.isSafeInteger(epoch)) {
-      if (!await epochs.skipTo(epoch as number)) {
-        return failure("resealed", at, "There cannot have been so many epochs", seq);
+    const isFirst = epochs.first === undefined && (this.before.seq > 0 || this.#beginsAnew);
+    if (isFirst) {
+      // What it tells of earlier epochs is of records that are not here.
+      if (!hasOwn) return false;
+      if (isEpoch(epoch) && !await epochs.skipTo(epoch)) {
+        const message =
+          `The log begins with epoch ${epoch}: the keys of so many are only derived ` +
+          "with a larger 'maxSkippedEpochs'";
+        return failure("too-many-epochs", at, message, seq);
+      }
+    } else {
+      for (const closing of missed) {
+        if (closing.epoch === epochs.expected) await this.#closeEarlier(epochs, closing);
       }
     }
-    this.#hasEpochs = true;
-    if (epoch === epochs.expected + 1) await this.#closeEarlier(epochs, earlier);
+    if (!hasOwn) return false;
     const { expected } = epochs;
-    if (epochs.close(epoch, text, mac)) return undefined;
+    if (await epochs.close({ epoch, mac }, text)) return true;
     return failure(
       "resealed",
       at,
@@ -186,13 +240,13 @@ export class VerifiedChain {
     );
   }
 
-  /** What a crash kept out of the log is told once more by the next. */
-  async #closeEarlier(epochs: Epochs, earlier: unknown): Promise<void> {
-    if (typeof earlier !== "object" || earlier === null) return;
-    const { note, epoch, mac } = earlier as Readonly<Record<string, unknown>>;
-    const found = await readCheckpoint(note, this.#keys.keys);
-    if (found === undefined || this.#compare(found, found.isPrune) !== undefined) return;
-    epochs.close(epoch, found.text, mac);
+  async #closeEarlier(epochs: Epochs, closing: Closing): Promise<void> {
+    const found = await readCheckpoint(closing.note, this.#keys.keys);
+    if (found === undefined || this.origin !== undefined && found.origin !== this.origin) return;
+    const compared = this.#compare(found);
+    if (compared === "differs" || compared === "forgotten" && !found.isPrune) return;
+    if (!await epochs.close(closing, found.text) || found.isPrune) return;
+    if (found.isSigned || this.#keys.keys.length === 0) this.cover(found);
   }
 
   /**
@@ -218,11 +272,23 @@ export class VerifiedChain {
           "those before were removed, as a record says",
       );
     }
-    if (this.#hasKeys && this.signedThrough === 0) {
-      return failure("unsigned", this.last, "There is no checkpoint at all", this.state.seq);
+    if (this.#hasKeys && this.signedThrough <= this.before.seq) {
+      const message = this.checkpoints === 0
+        ? "There is no checkpoint at all"
+        : "No checkpoint covers any of the records that are here";
+      return failure("unsigned", this.last, message, this.state.seq);
     }
     return undefined;
   }
+}
+
+function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isListOfClosings(value: unknown): value is readonly Closing[] {
+  return Array.isArray(value) && value.length <= MAX_EARLIER &&
+    value.every((one) => typeof one === "object" && one !== null);
 }
 
 /** A chain before its first record. */

@@ -32,7 +32,10 @@ Options:
                          may be given more than once
   --epoch-key-file FILE  the key of the first epoch: 32 bytes, or their base64
   --checkpoint FILE      the latest checkpoint that was kept elsewhere: the only thing that shows
-                         that the end of a log was cut off
+                         that the end of a log was cut off; may be given more than once
+  --origin TEXT          what the checkpoints call the log: where a key signs several logs, the only
+                         thing that shows that one was put in the place of another
+  --max-skipped-epochs N how many epochs may be missing at the beginning of a log
   --json                 print the report as JSON
   --help
 
@@ -50,8 +53,10 @@ class UsageError extends Error {}
 interface Arguments {
   readonly paths: string[];
   readonly keys: string[];
-  checkpoint?: string;
+  readonly checkpoints: string[];
   epochKeyFile?: string;
+  origin?: string;
+  maxSkippedEpochs?: string;
   json: boolean;
   help: boolean;
 }
@@ -74,7 +79,8 @@ export async function runVerifyCli(
       return 0;
     }
     const hasKeys = given.keys.length > 0 || given.epochKeyFile !== undefined;
-    const report = await verifyAuditLog(await expand(given.paths), await optionsOf(given));
+    const options = await optionsOf(given);
+    const report = await verifyAuditLog(await expand(given.paths), options);
     out(given.json ? `${escapeJson(JSON.stringify(report, null, 2))}\n` : human(report, hasKeys));
     if (!report.ok) return 1;
     return hasKeys ? 0 : 3;
@@ -93,7 +99,7 @@ export async function runVerifyCli(
 }
 
 function parse(args: readonly string[]): Arguments {
-  const given: Arguments = { paths: [], keys: [], json: false, help: false };
+  const given: Arguments = { paths: [], keys: [], checkpoints: [], json: false, help: false };
   let isOver = false;
   for (let at = 0; at < args.length; at++) {
     const argument = args[at] as string;
@@ -108,8 +114,11 @@ function parse(args: readonly string[]): Arguments {
       return text;
     };
     if (name === "--key") given.keys.push(value());
-    else if (name === "--checkpoint") given.checkpoint = once(name, given.checkpoint, value());
-    else if (name === "--epoch-key-file") {
+    else if (name === "--checkpoint") given.checkpoints.push(value());
+    else if (name === "--origin") given.origin = once(name, given.origin, value());
+    else if (name === "--max-skipped-epochs") {
+      given.maxSkippedEpochs = once(name, given.maxSkippedEpochs, value());
+    } else if (name === "--epoch-key-file") {
       given.epochKeyFile = once(name, given.epochKeyFile, value());
     } else if (argument === "--json") given.json = true;
     else if (argument === "--help" || argument === "-h") given.help = true;
@@ -127,12 +136,19 @@ function once(name: string, before: string | undefined, value: string): string {
 }
 
 async function optionsOf(given: Arguments): Promise<VerifyAuditLogOptions> {
-  const { keys, checkpoint, epochKeyFile } = given;
+  const { keys, epochKeyFile, origin, maxSkippedEpochs } = given;
+  if (maxSkippedEpochs !== undefined && !/^[0-9]+$/.test(maxSkippedEpochs)) {
+    throw new UsageError("--max-skipped-epochs needs a number");
+  }
+  const checkpoints: string[] = [];
+  for (const path of given.checkpoints) {
+    checkpoints.push(new TextDecoder("utf-8", { fatal: true }).decode(await readInput(path)));
+  }
   return {
     keys,
-    ...checkpoint === undefined ? {} : {
-      checkpoint: new TextDecoder("utf-8", { fatal: true }).decode(await readInput(checkpoint)),
-    },
+    checkpoints,
+    ...origin === undefined ? {} : { origin },
+    ...maxSkippedEpochs === undefined ? {} : { maxSkippedEpochs: Number(maxSkippedEpochs) },
     ...epochKeyFile === undefined ? {} : { epochKey: await readEpochKey(epochKeyFile) },
   };
 }
@@ -205,6 +221,16 @@ function human(report: AuditLogReport, hasKeys: boolean): string {
       const shown = numbers.slice(0, MAX_NOTES).join(", ");
       const more = numbers.length > MAX_NOTES ? " and others" : "";
       lines.push(`  No checkpoint covers records ${shown}${more} yet: no key stands behind them.`);
+    }
+    const late = chains.filter(({ firstEpoch = 0 }) => firstEpoch > 0);
+    for (const { firstEpoch, paths: [path = ""] } of late.slice(0, MAX_NOTES)) {
+      lines.push(
+        `  ${escapeText(path)}: attested from epoch ${firstEpoch} on: ` +
+          "whoever had its key could have made the whole chain.",
+      );
+    }
+    if (late.length > MAX_NOTES) {
+      lines.push(`  So are ${late.length - MAX_NOTES} more: see --json.`);
     }
   }
   lines.push(...notes.slice(0, MAX_NOTES).map((note) => `  Note: ${escapeText(note)}.`));

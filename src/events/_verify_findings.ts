@@ -12,12 +12,13 @@
  * - `reordered`: a record comes before one that belongs before it.
  * - `inserted`: a record is where it does not belong.
  * - `forked`: there are two records for one place, in one file or in two.
- * - `truncated`: the log ends before the checkpoint that was given.
+ * - `truncated`: the records that a given checkpoint covers are in no file.
  * - `resealed`: all hashes hold, but a checkpoint says something else, or is not by its key or of its epoch.
  * - `unsigned`: a key was given, and no checkpoint, or not this one, is by it.
  * - `pruned`: the beginning is missing, and no record allows that.
  * - `unchained`: the records carry no hashes, so nothing can be told.
  * - `too-long`: a line has more bytes than it may.
+ * - `too-many-epochs`: it begins with an epoch beyond `maxSkippedEpochs`.
  */
 export type AuditLogFailureCause =
   | "edited"
@@ -30,7 +31,8 @@ export type AuditLogFailureCause =
   | "unsigned"
   | "pruned"
   | "unchained"
-  | "too-long";
+  | "too-long"
+  | "too-many-epochs";
 
 /** The first thing that is wrong with a log. */
 export interface AuditLogFailure {

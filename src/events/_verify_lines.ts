@@ -12,6 +12,8 @@ export interface LogLine {
   readonly number: number;
   /** Its text; `undefined` where it is no UTF-8. */
   readonly text: string | undefined;
+  /** Its text, with U+FFFD for what is no UTF-8. */
+  readonly lossy: string;
   /** Whether it has its line feed. */
   readonly isEnded: boolean;
   /** Whether it has more bytes than it may; nothing follows it. */
@@ -29,6 +31,7 @@ export interface LineLimits {
 const CHUNK_BYTES = 128 * 1024;
 const LF = 0x0a;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lossyDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /**
@@ -43,9 +46,9 @@ export async function* readLines(
   path: string,
   limits: LineLimits,
 ): AsyncGenerator<readonly LogLine[]> {
-  const file = await open(path);
+  const { file, size } = await open(path);
   try {
-    yield* linesOf(file, path, limits);
+    yield* linesOf(file, path, size, limits);
   } finally {
     file.close();
   }
@@ -54,14 +57,17 @@ export async function* readLines(
 async function* linesOf(
   file: Deno.FsFile,
   path: string,
+  size: number,
   { maxLineBytes, signal }: LineLimits,
 ): AsyncGenerator<readonly LogLine[]> {
-  let buffer = new Uint8Array(CHUNK_BYTES * 2);
+  // There may be many small files.
+  const chunk = Math.min(CHUNK_BYTES, size + 1);
+  let buffer = new Uint8Array(chunk * 2);
   let length = 0;
   let number = 1;
   while (true) {
     signal?.throwIfAborted();
-    if (buffer.length - length < CHUNK_BYTES) {
+    if (buffer.length - length < chunk) {
       const larger = new Uint8Array(buffer.length * 2);
       larger.set(buffer.subarray(0, length));
       buffer = larger;
@@ -81,13 +87,13 @@ async function* linesOf(
       length += count ?? 0;
     }
     if (length > maxLineBytes) {
-      yield [{ number, text: undefined, isEnded: false, isTooLong: true }];
+      yield [{ number, text: undefined, lossy: "", isEnded: false, isTooLong: true }];
       return;
     }
     if (count !== null) continue;
     if (length > 0) {
-      const text = decode(buffer.subarray(0, length));
-      yield [{ number, text, isEnded: false, isTooLong: false }];
+      const last = buffer.subarray(0, length);
+      yield [{ number, ...decode(last), isEnded: false, isTooLong: false }];
     }
     return;
   }
@@ -95,19 +101,22 @@ async function* linesOf(
 
 /** Decodes lines at once where they are UTF-8, as they are unless somebody changed them. */
 function decodeLines(bytes: Uint8Array, first: number, maxLineBytes: number): LogLine[] {
-  const texts = decode(bytes)?.split("\n") ?? decodeEach(bytes);
+  const all = decode(bytes);
+  const texts = all.text === undefined
+    ? decodeEach(bytes)
+    : all.text.split("\n").map((text) => ({ text, lossy: text }));
   const lines: LogLine[] = [];
-  for (const text of texts) {
+  for (const { text, lossy } of texts) {
     const isTooLong = text !== undefined && text.length * 3 > maxLineBytes &&
       encoder.encode(text).length > maxLineBytes;
-    lines.push({ number: first + lines.length, text, isEnded: true, isTooLong });
+    lines.push({ number: first + lines.length, text, lossy, isEnded: true, isTooLong });
     if (isTooLong) break;
   }
   return lines;
 }
 
-function decodeEach(bytes: Uint8Array): (string | undefined)[] {
-  const texts: (string | undefined)[] = [];
+function decodeEach(bytes: Uint8Array): Decoded[] {
+  const texts: Decoded[] = [];
   for (let from = 0; from <= bytes.length;) {
     const found = bytes.indexOf(LF, from);
     const to = found === -1 ? bytes.length : found;
@@ -117,19 +126,23 @@ function decodeEach(bytes: Uint8Array): (string | undefined)[] {
   return texts;
 }
 
-function decode(bytes: Uint8Array): string | undefined {
+type Decoded = Pick<LogLine, "text" | "lossy">;
+
+function decode(bytes: Uint8Array): Decoded {
   try {
-    return decoder.decode(bytes);
+    const text = decoder.decode(bytes);
+    return { text, lossy: text };
   } catch {
-    return undefined;
+    return { text: undefined, lossy: lossyDecoder.decode(bytes) };
   }
 }
 
-async function open(path: string): Promise<Deno.FsFile> {
+async function open(path: string): Promise<{ file: Deno.FsFile; size: number }> {
   try {
     // A FIFO would be waited for, and a device may have no end.
-    if (!(await Deno.stat(path)).isFile) throw new TypeError("no regular file");
-    return await Deno.open(path);
+    const { isFile, size } = await Deno.stat(path);
+    if (!isFile) throw new TypeError("no regular file");
+    return { file: await Deno.open(path), size };
   } catch (error) {
     throw unreadable(path, error);
   }

@@ -39,8 +39,15 @@ export class Webhook implements WebhookSink {
   readonly #signal: AbortSignal | undefined;
   readonly #abort = () => void this.#end();
   #queuedBytes = 0;
+  /** Longest JSON of a request; less once a receiver has said that one was too large. */
+  #maxBytes: number;
   #delivered = 0;
   #lost = 0;
+  #lostLater = 0;
+  /** Whether the last attempt to deliver failed. */
+  #isFailing = false;
+  /** Whether a flush has waited in vain since the last delivery. */
+  #isGivenUp = false;
   #gap: Gap | undefined;
   #timer: ClockTimer | undefined;
   #sending: Promise<void> | undefined;
@@ -56,6 +63,7 @@ export class Webhook implements WebhookSink {
   constructor(settings: WebhookSettings, signal: AbortSignal | undefined) {
     this.#settings = settings;
     this.required = settings.required;
+    this.#maxBytes = settings.maxBytes;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort);
     if (signal?.aborted) this.#end();
@@ -73,15 +81,23 @@ export class Webhook implements WebhookSink {
     return this.#lost;
   }
 
+  get lostLater(): number {
+    return this.#lostLater;
+  }
+
   ready(): void {
     this.#checkOpen();
-    const { maxQueued, maxQueuedBytes } = this.#settings;
+    const { maxQueued, maxQueuedBytes, retryDelayMs } = this.#settings;
     if (this.#queue.length >= maxQueued || this.#queuedBytes >= maxQueuedBytes) throw isFull();
+    if (!this.required || !this.#isFailing) return;
+    // Nobody writes while this says no, so that the record of the gap has to find out whether it still is so.
+    this.#sendLater(retryDelayMs);
+    throw new SecurityError("audit-unavailable", "The webhook does not take events");
   }
 
   write(event: AuditEvent): void | Promise<void> {
     this.#checkOpen();
-    const { maxQueued, maxQueuedBytes, maxEvents, maxBytes, required } = this.#settings;
+    const { maxQueued, maxQueuedBytes, required } = this.#settings;
     let json: string;
     try {
       json = this.#jsonOf(event);
@@ -97,7 +113,7 @@ export class Webhook implements WebhookSink {
     this.#queue.push({ json, event, done });
     this.#queuedBytes += json.length;
     this.#accepted++;
-    if (this.#queue.length >= maxEvents || this.#queuedBytes >= maxBytes) this.#send();
+    if (this.#isDue) this.#send();
     else this.#sendLater();
     return done?.promise;
   }
@@ -113,6 +129,7 @@ export class Webhook implements WebhookSink {
     });
     const end = await Promise.race([this.#drained(), deadline.promise]);
     timer.cancel();
+    if (end === "late") this.#isGivenUp = true;
     if (end === "late" || this.#lost > lostBefore) {
       throw new SecurityError("audit-unavailable", "The webhook did not take all events", {
         details: { lost: this.#lost - lostBefore, queued: this.#queue.length },
@@ -120,15 +137,21 @@ export class Webhook implements WebhookSink {
     }
   }
 
-  close(): Promise<void> {
-    return this.#closed ??= this.flush().catch(() => {}).then(async () => {
-      this.#end();
-      await this.#sending;
-    });
+  close(signal?: AbortSignal): Promise<void> {
+    this.#closed ??= this.#flushAndEnd();
+    if (signal?.aborted) this.#end();
+    signal?.addEventListener("abort", this.#abort);
+    this.#closed.finally(() => signal?.removeEventListener("abort", this.#abort));
+    return this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Whether there is enough for a request. */
+  get #isDue(): boolean {
+    return this.#queue.length >= this.#settings.maxEvents || this.#queuedBytes >= this.#maxBytes;
   }
 
   #checkOpen(): void {
@@ -137,9 +160,17 @@ export class Webhook implements WebhookSink {
   }
 
   #jsonOf(event: AuditEvent): string {
-    const json = JSON.stringify(this.#settings.map(event)) as string | undefined;
-    if (json === undefined) throw new TypeError("'map' must give what JSON can say");
+    const mapped = this.#settings.map(event);
+    // A promise would be sent as an empty object.
+    const json = isPromiseLike(mapped) ? undefined : JSON.stringify(mapped) as string | undefined;
+    if (json === undefined) throw new TypeError("'map' must give at once what JSON can say");
     return escapeJson(json);
+  }
+
+  async #flushAndEnd(): Promise<void> {
+    if (!this.#isGivenUp) await this.flush().catch(() => {});
+    this.#end();
+    await this.#sending;
   }
 
   /** Ends everything at once; what is left is lost. */
@@ -167,17 +198,21 @@ export class Webhook implements WebhookSink {
     await this.#batch;
   }
 
-  #sendLater(): void {
+  #sendLater(delayMs = this.#settings.maxDelayMs): void {
     if (this.#timer !== undefined || this.#sending !== undefined) return;
-    const { clock, maxDelayMs } = this.#settings;
-    this.#timer = clock.setTimer(
+    this.#timer = this.#settings.clock.setTimer(
       () => {
         this.#timer = undefined;
         this.#send();
       },
-      maxDelayMs,
-      { keepAlive: this.required },
+      delayMs,
+      { keepAlive: this.#isAwaited },
     );
+  }
+
+  /** Whether an operation waits, and with it the program. */
+  get #isAwaited(): boolean {
+    return this.required && this.#queue.length > 0;
   }
 
   #send(): Promise<void> {
@@ -192,11 +227,9 @@ export class Webhook implements WebhookSink {
 
   /** Sends full requests, and then what is left where somebody waits for it. */
   async #sendAll(): Promise<void> {
-    const { maxEvents, maxBytes } = this.#settings;
     let isFirst = true;
     while (!this.#closing.signal.aborted) {
-      const isDue = this.#queue.length >= maxEvents || this.#queuedBytes >= maxBytes;
-      if (!isFirst && !isDue && this.#settled >= this.#urgentUntil) return;
+      if (!isFirst && !this.#isDue && this.#settled >= this.#urgentUntil) return;
       isFirst = false;
       await (this.#batch = this.#sendBatch());
     }
@@ -212,19 +245,24 @@ export class Webhook implements WebhookSink {
     const { result, cause } = await this.#deliver(`[${parts.join(",")}]`);
     if (result !== "delivered") {
       if (gap !== undefined) this.#gap = joined(gap, this.#gap);
-      return this.#drop(batch.length, cause);
+      if (result !== "too large" || batch.length < 2) return this.#drop(batch.length, cause);
+      // At most one event that is too large on its own is lost, not all that were sent with it.
+      const bytes = batch.reduce((sum, { json }) => sum + json.length, 0);
+      this.#maxBytes = Math.ceil(bytes / 2);
+      return await this.#sendBatch();
     }
+    this.#isGivenUp = false;
     this.#delivered += batch.length;
     for (const { done } of this.#take(batch.length)) done?.resolve();
   }
 
   /** What the next request holds; it stays in the queue, which stays bounded that way. */
   #nextBatch(): Queued[] {
-    const { maxEvents, maxBytes } = this.#settings;
+    const { maxEvents } = this.#settings;
     let count = 0;
     for (let bytes = 0; count < this.#queue.length && count < maxEvents; count++) {
       bytes += this.#queue[count]!.json.length;
-      if (count > 0 && bytes > maxBytes) break;
+      if (count > 0 && bytes > this.#maxBytes) break;
     }
     return this.#queue.slice(0, count);
   }
@@ -240,8 +278,8 @@ export class Webhook implements WebhookSink {
     const dropped = this.#take(count);
     this.#lose(dropped.map(({ event }) => event), cause);
     for (const { done } of dropped) {
-      if (done === undefined) continue;
-      done.reject(
+      if (done === undefined) this.#lostLater++;
+      done?.reject(
         new SecurityError("audit-unavailable", "The webhook did not take the event", {
           details: { cause },
         }),
@@ -255,6 +293,7 @@ export class Webhook implements WebhookSink {
     const closing = this.#closing.signal;
     for (let attempt = 0;; attempt++) {
       const answer = await sendOnce(this.#settings, id, body, closing);
+      this.#isFailing = answer.result === "failed" || answer.result === "refused";
       if (answer.result !== "failed" || attempt === retries || closing.aborted) return answer;
       // Half of it is certain; the other half keeps a fleet from coming back all at once.
       const backOffMs = retryDelayMs * 2 ** attempt * (0.5 + random() / 2);
@@ -272,7 +311,7 @@ export class Webhook implements WebhookSink {
         signal.removeEventListener("abort", end);
         resolve();
       };
-      const timer = clock.setTimer(end, delayMs, { keepAlive: this.required });
+      const timer = clock.setTimer(end, delayMs, { keepAlive: this.#isAwaited });
       signal.addEventListener("abort", end);
     });
   }
@@ -317,6 +356,10 @@ export class Webhook implements WebhookSink {
 
 function isFull(): SecurityError {
   return new SecurityError("audit-unavailable", "Too many events wait for the webhook");
+}
+
+function isPromiseLike(value: unknown): boolean {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** What was lost while it waited may be younger or older than what is lost with its request. */

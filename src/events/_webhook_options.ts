@@ -7,6 +7,7 @@
 import { systemClock } from "../_internal/clock.ts";
 import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { AuditEvent } from "./audit_event.ts";
+import { isLocalName } from "./_loopback.ts";
 import { WebhookSigner, type WebhookTarget } from "./_webhook_request.ts";
 import type { WebhookSinkOptions } from "./webhook_sink.ts";
 
@@ -27,7 +28,6 @@ export interface WebhookSettings extends WebhookTarget {
 }
 
 const PURPOSE = "make a webhook sink";
-const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 /** What this sink or fetch itself says. */
 const OWN_HEADERS = [
   "content-length",
@@ -64,8 +64,8 @@ export function readOptions(options: WebhookSinkOptions): WebhookSettings {
   const duration = (name: string, value: unknown, otherwise: number, least = 1) =>
     integer(name, value, otherwise, least, MAX_TIMEOUT_MS);
   return {
-    url: readUrl(options.url, dangerouslyAllowHttp === true),
-    headers: readHeaders(options.headers),
+    url: readUrl(PURPOSE, options.url, dangerouslyAllowHttp === true).href,
+    headers: readHeaders(PURPOSE, options.headers),
     signer: readSigning(options.signing),
     // Looked up when used, as whoever replaces the global one expects.
     fetch: fetch ?? ((url, init) => globalThis.fetch(url, init)),
@@ -75,42 +75,62 @@ export function readOptions(options: WebhookSinkOptions): WebhookSettings {
     required: required === true,
     maxEvents: integer("batch.maxEvents", batch.maxEvents, 100, 1, 10_000),
     maxBytes: integer("batch.maxBytes", batch.maxBytes, 1 << 20, 1),
-    maxDelayMs: duration("batch.maxDelayMs", batch.maxDelayMs, 1000, 0),
+    maxDelayMs: duration("batch.maxDelayMs", batch.maxDelayMs, required === true ? 0 : 1000, 0),
     maxQueued: integer("maxQueued", options.maxQueued, 10_000, 1, 1_000_000),
     maxQueuedBytes: integer("maxQueuedBytes", options.maxQueuedBytes, 16 << 20, 1),
     timeoutMs: duration("timeoutMs", options.timeoutMs, 10_000),
     retries: integer("retries", options.retries, 5, 0, 100),
     retryDelayMs: duration("retryDelayMs", options.retryDelayMs, 500),
     maxRetryDelayMs: duration("maxRetryDelayMs", options.maxRetryDelayMs, 30_000),
-    flushTimeoutMs: duration("flushTimeoutMs", options.flushTimeoutMs, 10_000),
+    flushTimeoutMs: duration("flushTimeoutMs", options.flushTimeoutMs, 5000),
   };
 }
 
-function readUrl(value: unknown, allowsHttp: boolean): string {
+/**
+ * Reads where to send to. Nothing of it is in the error but its scheme: the URL of a webhook often is its password.
+ *
+ * @param purpose What cannot be done without it.
+ * @param value The option.
+ * @param allowsHttp Whether it may lead over a network in the clear.
+ * @returns The URL.
+ * @throws {TypeError} If it is none that may be used.
+ */
+export function readUrl(purpose: string, value: unknown, allowsHttp: boolean): URL {
   const text = value instanceof URL ? value.href : value;
   const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) throw wrongOption(PURPOSE, "url", "a URL", "no URL");
+  if (url === undefined) throw wrongOption(purpose, "url", "a URL", "no URL");
   const { protocol, hostname } = url;
   const isSecure = protocol === "https:" ||
-    protocol === "http:" && (allowsHttp || LOOPBACK.test(hostname));
-  if (isSecure && url.username === "" && url.password === "" && url.hash === "") return url.href;
+    protocol === "http:" && (allowsHttp || isLocalName(hostname));
+  if (isSecure && url.username === "" && url.password === "" && url.hash === "") return url;
   throw wrongOption(
-    PURPOSE,
+    purpose,
     "url",
     "https, or http to a loopback address, without user and fragment",
-    `${protocol}//${hostname}`,
+    protocol,
   );
 }
 
-function readHeaders(value: WebhookSinkOptions["headers"]): Headers {
+/**
+ * Reads the headers of every request.
+ *
+ * @param purpose What cannot be done without them.
+ * @param value The option.
+ * @returns The headers, with the type of JSON.
+ * @throws {TypeError} If they are none, or what the sink or fetch itself says.
+ */
+export function readHeaders(
+  purpose: string,
+  value: Readonly<Record<string, string>> | undefined,
+): Headers {
   let headers: Headers;
   try {
     headers = new Headers(value);
   } catch {
-    throw wrongOption(PURPOSE, "headers", "names and values of headers", "none");
+    throw wrongOption(purpose, "headers", "names and values of headers", "none");
   }
   for (const name of OWN_HEADERS) {
-    if (headers.has(name)) throw wrongOption(PURPOSE, "headers", `without ${name}`, "with it");
+    if (headers.has(name)) throw wrongOption(purpose, "headers", `without ${name}`, "with it");
   }
   headers.set("content-type", "application/json");
   return headers;

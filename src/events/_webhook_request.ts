@@ -18,15 +18,13 @@ export interface WebhookTarget {
 
 /** How a request ended. */
 export interface WebhookAnswer {
-  readonly result: "delivered" | "failed" | "refused";
+  readonly result: "delivered" | "failed" | "refused" | "too large";
   /** What failed, in words without names of hosts or paths. */
   readonly cause: string;
   /** How long the receiver asks to wait, in milliseconds. */
   readonly retryAfterMs: number;
 }
 
-/** What is read of an answer, so that its connection can be used again. */
-const MAX_ANSWER_BYTES = 16_384;
 /** Timeout, too early, too many requests: what may be otherwise next time (RFC 9110, RFC 6585, RFC 8470). */
 const TRANSIENT: ReadonlySet<number> = new Set([408, 425, 429]);
 
@@ -48,11 +46,9 @@ export async function sendOnce(
   const controller = new AbortController();
   // A fetch that does not listen to its signal must not hold up all that waits behind it.
   const ended = deferred<WebhookAnswer>();
-  // Known with the headers: whatever becomes of the rest of the answer, it is not sent again for that.
-  let answered: WebhookAnswer | undefined;
   const end = (cause: string) => {
     controller.abort();
-    ended.resolve(answered ?? answer("failed", cause));
+    ended.resolve(answer("failed", cause));
   };
   const timer = clock.setTimer(() => end("timeout"), timeoutMs);
   const close = () => end("closed");
@@ -76,9 +72,9 @@ export async function sendOnce(
       redirect: "manual",
       signal: controller.signal,
     });
-    answered = answerOf(response);
-    await discard(response, controller.signal);
-    return answered;
+    // Whatever it is, it is nothing to us, and it may go on without end while others wait for their turn.
+    response.body?.cancel().catch(() => {});
+    return answerOf(response, clock);
   };
   try {
     // What went wrong may name the URL, whose path is the password of many a webhook.
@@ -90,16 +86,24 @@ export async function sendOnce(
   }
 }
 
-function answerOf(response: Response): WebhookAnswer {
+function answerOf(response: Response, clock: Clock): WebhookAnswer {
   const { status, ok, type, headers } = response;
   if (ok) return answer("delivered", "");
   if (type === "opaqueredirect" || status >= 300 && status < 400) {
     return answer("refused", "redirect");
   }
   const cause = `status ${status}`;
+  if (status === 413) return answer("too large", cause);
   if (status < 500 && !TRANSIENT.has(status)) return answer("refused", cause);
-  const seconds = headers.get("retry-after") ?? "";
-  return answer("failed", cause, /^\d{1,9}$/.test(seconds) ? Number(seconds) * 1000 : 0);
+  return answer("failed", cause, waitOf(headers.get("retry-after") ?? "", clock));
+}
+
+/** Seconds, or a date in the one form that is still to be written (RFC 9110, sections 5.6.7 and 10.2.3). */
+function waitOf(retryAfter: string, clock: Clock): number {
+  if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter) * 1000;
+  if (!/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(retryAfter)) return 0;
+  const atMs = Date.parse(retryAfter);
+  return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - clock.wallMs());
 }
 
 function answer(
@@ -108,22 +112,6 @@ function answer(
   retryAfterMs = 0,
 ): WebhookAnswer {
   return { result, cause, retryAfterMs };
-}
-
-/** An answer is nothing to us, and may be without end. */
-async function discard({ body }: Response, signal: AbortSignal): Promise<void> {
-  if (body === null) return;
-  const reader = body.getReader();
-  try {
-    for (let read = 0; read <= MAX_ANSWER_BYTES && !signal.aborted;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      read += value.byteLength;
-    }
-    await reader.cancel();
-  } catch {
-    // The events are delivered all the same.
-  }
 }
 
 /** Signs what is sent, with HMAC-SHA-256. */

@@ -108,4 +108,10 @@ export interface AlertRule {
   readonly then: readonly AlertAction[];
   /** How many seconds to be silent about the same offender after an alert. @default {withinSeconds} */
   readonly coolDownSeconds?: number;
+  /**
+   * Most alerts in a minute, whoever they are about: who invents a name for each attempt must not flood you. Others
+   * are counted in `suppressed`, reported once as `alert.failed`, and made by the next event of the offender in
+   * a later minute. @default {100}
+   */
+  readonly maxAlertsPerMinute?: number;
 }

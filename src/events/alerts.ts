@@ -1,12 +1,11 @@
 import { type Clock, systemClock } from "../_internal/clock.ts";
 import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import { AlertCalls } from "./_alert_calls.ts";
-import { asCausedBy, type Causes, currentCauses } from "./_alert_causes.ts";
-import { type AlertKey, confidenceOf, keysOf } from "./_alert_keys.ts";
-import { AlertOffenders, type Offender } from "./_alert_offenders.ts";
-import { type ReadyRule, readyRules } from "./_alert_rules.ts";
-import type { Alert, AlertRule } from "./alert.ts";
-import type { AuditEvent, AuditEventInput, AuditReporter } from "./audit_event.ts";
+import { AlertOffenders } from "./_alert_offenders.ts";
+import { readyRules } from "./_alert_rules.ts";
+import { AlertWatch, type WatchedRule } from "./_alert_watch.ts";
+import type { AlertRule } from "./alert.ts";
+import type { AuditEvent, AuditReporter } from "./audit_event.ts";
 import type { AuditSink } from "./audit_sink.ts";
 
 /** Options of {@linkcode createAlerts}. */
@@ -18,11 +17,15 @@ export interface AlertsOptions {
    * @default {undefined}
    */
   readonly reporter?: AuditReporter;
-  /** Most offenders that each rule looks at; up to 2 KiB each. @default {10_000} */
+  /** Most offenders that each rule looks at; up to 2 KiB each, and 3 MiB for all others. @default {10_000} */
   readonly capacity?: number;
   /** How long an action may take, in milliseconds. @default {5000} */
   readonly actionTimeoutMs?: number;
-  /** Most actions and reports at once; while there are as many, alerts wait for the next event. @default {64} */
+  /**
+   * Most actions and reports of each rule at once. As many alerts more wait for them; others are made by the next
+   * event of the offender. An action of which as many run on, though their time is over, is skipped
+   * until one of them ends. @default {64}
+   */
   readonly maxInFlight?: number;
   /** Where time comes from. @default {the clocks of the machine} */
   readonly clock?: Clock;
@@ -40,17 +43,21 @@ export interface AlertRuleStats {
   readonly evicted: number;
   /** How many events were counted for nobody, as there was no room. */
   readonly uncounted: number;
+  /** How many events made no alert, as there were as many in that minute as the rule may make. */
+  readonly suppressed: number;
 }
 
 /** What has become of all rules. */
 export interface AlertsStats {
   /** How many alerts there were. */
   readonly fired: number;
-  /** How many actions threw, rejected or took too long. */
+  /** How many actions threw, rejected, took too long or were skipped. */
   readonly failedActions: number;
   /** How many of them took too long. */
   readonly timedOutActions: number;
-  /** How often an alert had to wait for another event, as there were too many actions at once. */
+  /** How many of them were skipped, as too many earlier calls of the same action ran on. */
+  readonly skippedActions: number;
+  /** How often an alert had to wait for another event, as too many others of its rule were waiting. */
   readonly deferred: number;
   /** How often a function of a rule threw; the event was not counted. */
   readonly ruleErrors: number;
@@ -60,6 +67,8 @@ export interface AlertsStats {
   readonly ownEvents: number;
   /** How many actions and reports are under way. */
   readonly inFlight: number;
+  /** How many alerts wait until actions of others of their rule are done. */
+  readonly pending: number;
   /** How many run on though their time is over. */
   readonly orphans: number;
   /** Each rule. */
@@ -93,11 +102,6 @@ export interface Alerts extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-interface WatchedRule extends ReadyRule {
-  readonly offenders: AlertOffenders;
-  fired: number;
-}
-
 /**
  * Watches events by rules, and acts when too many of one offender come within a time.
  *
@@ -106,10 +110,13 @@ interface WatchedRule extends ReadyRule {
  * - After an alert there is none about the same offender until the cool-down is over. No event makes two.
  * - Only what this side has verified can be blocked; see {@linkcode AlertTarget}. A failed login by principal is
  *   counted twice: by the pair of principal and source, which may be blocked, and by the principal alone, to
- *   notice an attack from many sources, of which nothing may be blocked. IPv6 sources count by their /64.
+ *   notice an attack from many sources, of which nothing may be blocked. Events that have made an alert of a pair,
+ *   and those of a pair in its cool-down, do not count for the principal. IPv6 sources count by their /64. A principal
+ *   whose confidence an event does not tell counts as claimed.
  * - Memory is bounded by `capacity`. When there are more offenders within a window, those with the most events
  *   are looked at: an alert may then take some more events than the threshold, and is never made of an estimate.
- * - Actions run on their own, within a time and up to a number. What they report is not counted by the rule that has
+ * - Actions run on their own, within a time and up to a number for each rule, so that those of one never hold up
+ *   another. What they report is not counted by the rule that has
  *   led to it; in runtimes without `AsyncLocalStorage`, that is known only until they first wait.
  *
  * @example Block who fails to log in, from where it fails
@@ -180,14 +187,12 @@ export function createAlerts(options: AlertsOptions): Alerts {
   const rules = readyRules(options.rules).map((rule): WatchedRule => ({
     ...rule,
     offenders: new AlertOffenders({ ...rule, capacity }),
+    calls: new AlertCalls({ clock, timeoutMs, maxInFlight }),
     fired: 0,
+    suppressed: 0,
+    minute: { startMs: -Infinity, alerts: 0, isTold: false },
   }));
-  const watch = new Watch(
-    rules,
-    new AlertCalls({ clock, timeoutMs, maxInFlight }),
-    clock,
-    reporter,
-  );
+  const watch = new AlertWatch(rules, clock, reporter);
   const flush = () => watch.flush();
   const close = () => watch.close();
   return Object.freeze({
@@ -204,166 +209,4 @@ export function createAlerts(options: AlertsOptions): Alerts {
     close,
     [Symbol.asyncDispose]: close,
   });
-}
-
-class Watch {
-  readonly #rules: readonly WatchedRule[];
-  readonly #calls: AlertCalls;
-  readonly #clock: Clock;
-  readonly #reporter: AuditReporter | undefined;
-  #failedActions = 0;
-  #timedOutActions = 0;
-  #deferred = 0;
-  #ruleErrors = 0;
-  #failedReports = 0;
-  #ownEvents = 0;
-  #isClosed = false;
-
-  constructor(
-    rules: readonly WatchedRule[],
-    calls: AlertCalls,
-    clock: Clock,
-    reporter: AuditReporter | undefined,
-  ) {
-    this.#rules = rules;
-    this.#calls = calls;
-    this.#clock = clock;
-    this.#reporter = reporter;
-  }
-
-  write(event: AuditEvent): void {
-    if (this.#isClosed) return;
-    const nowMs = this.#clock.monotonicMs();
-    for (const rule of this.#rules) {
-      let keys: AlertKey[];
-      try {
-        if (!rule.matches(event)) continue;
-        keys = keysOf(rule.by, event);
-      } catch {
-        this.#ruleErrors++;
-        continue;
-      }
-      // An action that reports what its rule counts would lead to itself, for ever.
-      if (currentCauses()?.has(rule)) this.#ownEvents++;
-      else this.#count(rule, keys, event, nowMs);
-    }
-  }
-
-  #count(rule: WatchedRule, keys: readonly AlertKey[], event: AuditEvent, nowMs: number): void {
-    const due: { readonly key: AlertKey; readonly offender: Offender | undefined }[] = [];
-    for (const key of keys) {
-      const offender = rule.offenders.note(key.key, nowMs);
-      // Where each event makes an alert, there is nothing to remember but the cool-down.
-      const isDue = offender === undefined ? rule.threshold === 1 : offender.isDue(nowMs);
-      if (isDue) due.push({ key, offender });
-    }
-    const narrowest = due[0];
-    if (narrowest === undefined) return;
-    if (!this.#calls.hasRoom) {
-      // It stays due, and the next event tries again.
-      this.#deferred++;
-      return;
-    }
-    const alert = this.#alertOf(rule, narrowest.key, narrowest.offender, event, nowMs);
-    for (const { offender } of due) offender?.alerted(nowMs);
-    rule.fired++;
-    this.#fire(rule, alert);
-  }
-
-  #alertOf(
-    { name, by }: WatchedRule,
-    key: AlertKey,
-    offender: Offender | undefined,
-    event: AuditEvent,
-    nowMs: number,
-  ): Alert {
-    const { principal, source } = event;
-    const wallMs = this.#clock.wallMs();
-    const firstMs = offender?.firstMs ?? nowMs;
-    return Object.freeze({
-      ...key,
-      rule: name,
-      by: typeof by === "function" ? "custom" : by,
-      count: offender?.total(nowMs) ?? 1,
-      firstTime: new Date(wallMs - (nowMs - firstMs)).toISOString(),
-      lastTime: new Date(wallMs).toISOString(),
-      ...(principal !== undefined && { principal, principalConfidence: confidenceOf(event) }),
-      ...(source !== undefined && { source }),
-      event,
-    });
-  }
-
-  #fire(rule: WatchedRule, alert: Alert): void {
-    const causes: Causes = new Set([...currentCauses() ?? [], rule]);
-    this.#report(causes, alert, { kind: "alert.fired", outcome: "success", severity: "warning" });
-    for (const action of rule.actions) {
-      this.#calls.start(
-        (signal) => asCausedBy(causes, () => action(alert, { signal })),
-        (_error, isTimeout) => {
-          this.#failedActions++;
-          if (isTimeout) this.#timedOutActions++;
-          this.#report(causes, alert, {
-            kind: "alert.failed",
-            outcome: "error",
-            reason: isTimeout ? "An action took too long" : "An action failed",
-          });
-        },
-      );
-    }
-  }
-
-  #report(causes: Causes, alert: Alert, input: AuditEventInput): void {
-    const reporter = this.#reporter;
-    if (reporter === undefined) return;
-    const { rule, by, count, firstTime, blockable, event } = alert;
-    const { principal, principalConfidence, source } = alert;
-    const report = {
-      ...input,
-      operation: rule,
-      // The key has names in it as they are, and so only goes to actions: a logger may have to hash them.
-      details: { rule, by, count, firstTime, blockable, eventId: event.id },
-      correlationId: event.correlationId,
-      ...(principal !== undefined && { principal }),
-      ...(principalConfidence !== undefined && { principalConfidence }),
-      ...(source !== undefined && { source }),
-    };
-    this.#calls.start(
-      () => asCausedBy(causes, () => reporter.report(report)),
-      () => this.#failedReports++,
-    );
-  }
-
-  stats(): AlertsStats {
-    const rules = this.#rules.map(({ name, fired, offenders }): AlertRuleStats => ({
-      name,
-      fired,
-      tracked: offenders.size,
-      evicted: offenders.evicted,
-      uncounted: offenders.uncounted,
-    }));
-    return {
-      fired: rules.reduce((sum, { fired }) => sum + fired, 0),
-      failedActions: this.#failedActions,
-      timedOutActions: this.#timedOutActions,
-      deferred: this.#deferred,
-      ruleErrors: this.#ruleErrors,
-      failedReports: this.#failedReports,
-      ownEvents: this.#ownEvents,
-      inFlight: this.#calls.inFlight,
-      orphans: this.#calls.orphans,
-      rules,
-    };
-  }
-
-  async flush(): Promise<void> {
-    // An action that waits for all actions would wait for itself.
-    if (currentCauses() !== undefined) return;
-    await this.#calls.settle();
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.flush();
-    for (const { offenders } of this.#rules) offenders.clear();
-  }
 }

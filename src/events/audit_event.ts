@@ -47,8 +47,12 @@ export interface AuditEventInput {
   /** On whose behalf. @default {undefined} */
   readonly principal?: string;
   /**
-   * Whether this side verified the principal, or the client only says so, as in a failed login.
-   * @default {"claimed" for the outcome `failure`, otherwise "verified"}
+   * Whether this side verified the principal, or the client only says so, as in a failed login. Whatever is given
+   * and is not `verified` is `claimed`.
+   *
+   * A principal that a report names itself is verified by default only where the outcome is `success`: whoever is
+   * refused may have said any name. One that a logger's `principal` callback or `with()` names is verified except
+   * where the outcome is `failure`. @default {as said above}
    */
   readonly principalConfidence?: "verified" | "claimed";
   /** On what, such as a path below a root. @default {undefined} */
@@ -76,6 +80,8 @@ export interface AuditEventInput {
 /**
  * An event as it is recorded: an {@linkcode AuditEventInput} with everything filled in, every string bounded
  * and well-formed, secrets redacted, and `details` plain JSON. Whoever writes it as text has to escape it.
+ *
+ * A sink of plain identifiers gets `principal` and the address of `source` as they were said, only bounded.
  */
 export interface AuditEvent extends Omit<AuditEventInput, "timeMs"> {
   /** Unique identifier of the event. */
@@ -95,7 +101,7 @@ export interface AuditEvent extends Omit<AuditEventInput, "timeMs"> {
   readonly correlationId: string;
   /** Whatever else is worth keeping: plain JSON. */
   readonly details: Readonly<Record<string, unknown>>;
-  /** Identifier of the key under which identifiers are hashed; absent where they are plain. */
+  /** Identifier of the key under which identifiers are hashed; absent where none is. */
   readonly hashKeyId?: string;
 }
 

@@ -16,7 +16,7 @@ export interface AuditLogSignerOptions {
   readonly name: string;
   /** An Ed25519 key of Web Crypto for signing. */
   readonly privateKey: CryptoKey;
-  /** The public key: 32 bytes. */
+  /** The public key: 32 bytes. One of another private key lets every `signNote` fail. */
   readonly publicKey: Uint8Array;
 }
 

@@ -1,6 +1,6 @@
 import { SecurityError } from "../errors.ts";
 import { EventMaker, type FixedFields } from "./_event_maker.ts";
-import type { HashedIdentifiers, HashIdentifiersOptions } from "./_hashed_identifiers.ts";
+import type { HashIdentifiersOptions } from "./_hashed_identifiers.ts";
 import { type AuditLoggerOptions, readOptions } from "./_logger_options.ts";
 import { Sanitizer } from "./_sanitize.ts";
 import { type AuditSinkStats, Sinks } from "./_sinks.ts";
@@ -16,9 +16,9 @@ export type AuditScopeFields = FixedFields;
 
 /** What a logger has done so far. */
 export interface AuditLoggerStats {
-  /** Events that every required sink took. */
+  /** Events that every required sink took, and did not lose later. */
   readonly recorded: number;
-  /** Events that not every required sink took, or that could not even be made. */
+  /** Events that not every required sink took or kept, or that could not even be made. */
   readonly lost: number;
   /** Texts and members in which a secret was found. */
   readonly redacted: number;
@@ -81,16 +81,24 @@ const NO_FIELDS: FixedFields = Object.freeze({});
  * - Secrets are replaced by `[redacted]`: by their name (`password`, `Set-Cookie`, `d` of a JWK …) in details,
  *   and by their shape in every text (JWTs, `Bearer …`, cookies, passwords in URLs, tokens that services mark,
  *   private keys). Shapes are a net, not a proof: list what may be kept in `allowDetails` where it matters.
+ * - Of `principal`, the address of `source` and `resource` only what is sure to be a secret is redacted, and of
+ *   URLs their query and password: `token=/../etc/shadow` may be the name of a file. Such a text has a digest,
+ *   `[redacted 1f3a9c0b12ef]`, under a random key of the logger, so that two that differ stay apart.
  * - Each event gets an id, a number one higher than the last, the time it happened and the time it was
  *   recorded. The number does not follow the clock, so order survives a clock that jumps.
  * - Records are frozen and the logger's own: nothing that a caller or a sink does later changes them.
  *
  * A report returns nothing where every required sink took the event at once, and a promise otherwise. A
- * required sink that never answers holds its callers; other sinks get the event all the same. What a sink or a
- * callback reports while it handles a report is refused and counted as lost, as it would never end.
+ * required sink that never answers holds its callers, no more than `maxPending`; other sinks get the event all the
+ * same. What a sink or a callback reports while it handles a report is refused and counted as lost, as it would
+ * never end. A sink that has waited before it reports is not recognized: where it awaits its own reports,
+ * `maxPending` ends it; where it does not, nothing does.
  *
  * With `hashIdentifiers` only the fields `principal` and `source` are hashed: keep names out of `reason`,
  * `resource` and `details`.
+ *
+ * Texts of an event may be slices of longer ones, and keep those in memory as long as a sink keeps the event:
+ * {@linkcode memorySink} copies them.
  *
  * @example
  * ```ts
@@ -110,8 +118,6 @@ export class AuditLogger implements AuditScope {
   readonly #sinks: Sinks;
   readonly #sanitizer: Sanitizer;
   readonly #maker: EventMaker;
-  readonly #hashed: HashedIdentifiers | undefined;
-  readonly #copiesPlain: boolean;
   readonly #refuses: boolean;
   #isReporting = false;
   #closing: Promise<void> | undefined;
@@ -128,9 +134,7 @@ export class AuditLogger implements AuditScope {
     this.#refuses = read.refuses;
     this.#sinks = new Sinks(read.sinks, read);
     this.#sanitizer = new Sanitizer(read, read.redact);
-    this.#maker = new EventMaker(this.#sanitizer, read);
-    this.#hashed = read.hashed;
-    this.#copiesPlain = this.#hashed !== undefined && this.#sinks.takePlain;
+    this.#maker = new EventMaker(this.#sanitizer, read, this.#sinks.takePlain);
   }
 
   /**
@@ -151,8 +155,8 @@ export class AuditLogger implements AuditScope {
    * @param fields What else is known.
    * @returns Settles like {@linkcode AuditLogger.report}.
    */
-  async success(kind: string, fields?: AuditFields): Promise<void> {
-    await this.#report(fields, NO_FIELDS, "success", kind);
+  success(kind: string, fields?: AuditFields): Promise<void> {
+    return settled(this.#report(fields, NO_FIELDS, "success", kind));
   }
 
   /**
@@ -162,8 +166,8 @@ export class AuditLogger implements AuditScope {
    * @param fields What else is known.
    * @returns Settles like {@linkcode AuditLogger.report}.
    */
-  async denied(kind: string, fields?: AuditFields): Promise<void> {
-    await this.#report(fields, NO_FIELDS, "denied", kind);
+  denied(kind: string, fields?: AuditFields): Promise<void> {
+    return settled(this.#report(fields, NO_FIELDS, "denied", kind));
   }
 
   /**
@@ -173,8 +177,8 @@ export class AuditLogger implements AuditScope {
    * @param fields What else is known.
    * @returns Settles like {@linkcode AuditLogger.report}.
    */
-  async failure(kind: string, fields?: AuditFields): Promise<void> {
-    await this.#report(fields, NO_FIELDS, "failure", kind);
+  failure(kind: string, fields?: AuditFields): Promise<void> {
+    return settled(this.#report(fields, NO_FIELDS, "failure", kind));
   }
 
   /**
@@ -184,8 +188,8 @@ export class AuditLogger implements AuditScope {
    * @param fields What else is known.
    * @returns Settles like {@linkcode AuditLogger.report}.
    */
-  async error(kind: string, fields?: AuditFields): Promise<void> {
-    await this.#report(fields, NO_FIELDS, "error", kind);
+  error(kind: string, fields?: AuditFields): Promise<void> {
+    return settled(this.#report(fields, NO_FIELDS, "error", kind));
   }
 
   /**
@@ -196,9 +200,8 @@ export class AuditLogger implements AuditScope {
    */
   with(fields: AuditScopeFields): AuditScope {
     const fixed: FixedFields = Object.freeze({ ...fields });
-    const record = async (outcome: AuditOutcome, kind: string, more?: AuditFields) => {
-      await this.#report(more, fixed, outcome, kind);
-    };
+    const record = (outcome: AuditOutcome, kind: string, more?: AuditFields) =>
+      settled(this.#report(more, fixed, outcome, kind));
     return Object.freeze({
       report: (event: AuditEventInput) => this.#report(event, fixed),
       ready: () => this.ready(),
@@ -236,7 +239,8 @@ export class AuditLogger implements AuditScope {
   }
 
   /**
-   * Flushes, and closes the sinks; what is reported from now on is refused.
+   * Flushes, and closes the sinks; what is reported from now on is refused. For both there is `flushTimeoutMs`; a
+   * sink that is late is closed all the same, and told by its signal to be quick.
    *
    * @returns Rejects like {@linkcode AuditLogger.flush}; every sink has been closed then, too.
    */
@@ -274,11 +278,8 @@ export class AuditLogger implements AuditScope {
     if (this.#isReporting) return this.#lose(unavailable(new Error("reported while reporting")));
     this.#isReporting = true;
     try {
-      const event = this.#maker.make(input, fixed, kind, outcome);
-      // Copied before it is frozen: to copy a frozen object takes five times as long as all the rest.
-      const plain = this.#copiesPlain ? Object.freeze({ ...event }) : event;
-      this.#hashed?.apply(event);
-      const loss = this.#sinks.write(plain, Object.freeze(event));
+      const { plain, recorded } = this.#maker.make(input, fixed, kind, outcome);
+      const loss = this.#sinks.write(plain, recorded);
       if (loss === undefined || !this.#refuses && !(loss instanceof Promise)) return;
       if (!(loss instanceof Promise)) return Promise.reject(unavailable(loss.cause));
       return loss.then(this.#refuses ? refuse : ignore);
@@ -315,6 +316,11 @@ function closed(): SecurityError {
 
 function refuse(loss: { readonly cause: unknown } | undefined): void {
   if (loss !== undefined) throw unavailable(loss.cause);
+}
+
+/** Not by an async function: its promise would be another one, whose rejection nobody has seen. */
+function settled(answer: void | Promise<void>): Promise<void> {
+  return answer ?? Promise.resolve();
 }
 
 function ignore(): void {}

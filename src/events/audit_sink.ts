@@ -18,6 +18,12 @@ export interface AuditSink {
   readonly plainIdentifiers?: boolean;
 
   /**
+   * How many events were lost after `write` had taken them, such as those that a receiver refused later. A
+   * logger counts them as lost, and no longer as written. @default {0}
+   */
+  readonly lostLater?: number;
+
+  /**
    * Takes an event.
    *
    * @param event The event; frozen.
@@ -43,7 +49,9 @@ export interface AuditSink {
   /**
    * Flushes and gives everything back: files, timers, listeners.
    *
+   * @param signal Aborted when whoever closes waits no longer, which may be from the beginning: what was not
+   * flushed by then is lost.
    * @returns Nothing, or a promise.
    */
-  close?(): void | Promise<void>;
+  close?(signal?: AbortSignal): void | Promise<void>;
 }

@@ -7,9 +7,12 @@ import type { AuditSink } from "./audit_sink.ts";
 export interface ConsoleSinkOptions {
   /** `json` for machines, `text` for people; one line an event in both. @default {"json"} */
   readonly format?: "json" | "text";
-  /** Takes a line, without its end. @default {console.log} */
+  /** Takes a line, without its end. @default {console.log, or where it is required the standard output} */
   readonly write?: (line: string) => void;
-  /** Whether an operation must not happen when the line cannot be written. @default {false} */
+  /**
+   * Whether an operation must not happen when the line cannot be written. As `console.log` tells no errors, lines
+   * then go to the standard output directly, which Deno, Node and Bun have. @default {false}
+   */
   readonly required?: boolean;
 }
 
@@ -48,18 +51,23 @@ const SHOWN = [
  *
  * @param options The format.
  * @returns The sink.
- * @throws {TypeError} If an option is of the wrong type or unknown.
+ * @throws {TypeError} If an option is of the wrong type or unknown, or it is required where nothing would tell
+ * that a line was not written.
  */
 export function consoleSink(options: ConsoleSinkOptions = {}): AuditSink {
   const purpose = "create a console sink";
-  const { format = "json", write = toConsole, required = false } = options;
+  const { format = "json", required = false } = options;
   if (format !== "json" && format !== "text") {
     throw wrongOption(purpose, "format", '"json" or "text"', format);
   }
-  if (typeof write !== "function") throw wrongOption(purpose, "write", "a function", write);
   if (typeof required !== "boolean") {
     throw wrongOption(purpose, "required", "true or false", required);
   }
+  const { write = required ? standardOutput() : toConsole } = options;
+  if (write === undefined) {
+    throw wrongOption(purpose, "required", "false where there is no standard output", required);
+  }
+  if (typeof write !== "function") throw wrongOption(purpose, "write", "a function", write);
   const line = format === "json" ? toJsonLine : toText;
   return Object.freeze({
     name: "console",
@@ -86,4 +94,20 @@ function toText(event: AuditEvent): string {
 function toConsole(line: string): void {
   // deno-lint-ignore bartizan/no-console -- the console is where this sink writes to.
   console.log(line);
+}
+
+/** What there is of `node:fs`: it throws when whoever read the standard output has gone, or its disk is full. */
+function standardOutput(): ((line: string) => void) | undefined {
+  const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
+  const { writeSync } = (process?.getBuiltinModule?.("node:fs") ?? {}) as Partial<NodeFiles>;
+  if (writeSync === undefined) return undefined;
+  const encoder = new TextEncoder();
+  return (line) => {
+    let bytes = encoder.encode(`${line}\n`);
+    while (bytes.length > 0) bytes = bytes.subarray(writeSync(1, bytes));
+  };
+}
+
+interface NodeFiles {
+  writeSync(file: number, bytes: Uint8Array): number;
 }

@@ -1,4 +1,15 @@
+import { dirname } from "@std/path/dirname";
 import { decodeBase64, encodeBase64 } from "./_hash.ts";
+
+/** What closes an epoch. */
+export interface EpochClosing {
+  /** The checkpoint that closes it. */
+  readonly note: string;
+  /** Number of the epoch. */
+  readonly epoch: number;
+  /** What the key of the epoch makes of the text of the checkpoint, in base64. */
+  readonly mac: string;
+}
 
 /** Where the keys of epochs stand. */
 export interface EpochState {
@@ -6,11 +17,14 @@ export interface EpochState {
   readonly epoch: number;
   /** Its key: 32 bytes. The keys of earlier epochs cannot be found from it. */
   readonly key: Uint8Array;
-  /** What closed the epoch before: a crash may have kept it out of the log. */
-  readonly last?: Readonly<Record<string, unknown>>;
+  /** Closings that a crash may have kept out of the log, the oldest first: the log is told once more. */
+  readonly pending?: readonly EpochClosing[];
 }
 
-/** Where the key of the running epoch is kept, for one log. Saving it makes the one before disappear. */
+/**
+ * Where the key of the running epoch is kept, for one log. Saving it makes the one before disappear. One log asks for
+ * one thing at a time: nothing is asked for while a `save` that is late has not settled.
+ */
 export interface EpochKeyStore {
   /**
    * Reads the state.
@@ -67,8 +81,11 @@ export function generateEpochKey(): Uint8Array<ArrayBuffer> {
  * @returns The store; `load` throws when the file is no such state, and `save` when it cannot be replaced.
  */
 export function epochKeyFile(path: string): EpochKeyStore {
+  // Always the same name, so that a key that a crash left there is found.
+  const temporary = `${path}.tmp`;
   return {
     async load() {
+      await removeIfThere(temporary);
       let text: string;
       try {
         text = await Deno.readTextFile(path);
@@ -78,22 +95,32 @@ export function epochKeyFile(path: string): EpochKeyStore {
       }
       return readState(text);
     },
-    async save({ epoch, key, last }) {
-      const text = JSON.stringify({ epoch, key: encodeBase64(key), last });
-      // A name that nobody can put a link at beforehand.
-      const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+    async save({ epoch, key, pending }) {
+      const text = JSON.stringify({ epoch, key: encodeBase64(key), pending });
+      await removeIfThere(temporary);
       try {
         await writeDurably(temporary, `${text}\n`);
         await Deno.rename(temporary, path);
       } catch (error) {
-        await Deno.remove(temporary).catch(() => {});
+        await removeIfThere(temporary);
         throw error;
       }
+      // Until then, a power cut may bring the key before back.
+      if (Deno.build.os !== "windows") await syncFolder(dirname(path));
     },
   };
 }
 
+async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 async function writeDurably(path: string, text: string): Promise<void> {
+  // Never a file or a link that is there.
   const file = await Deno.open(path, { write: true, createNew: true, mode: 0o600 });
   try {
     const bytes = new TextEncoder().encode(text);
@@ -104,8 +131,19 @@ async function writeDurably(path: string, text: string): Promise<void> {
   }
 }
 
+/** Deno opens no folders, but its `node:fs` does. */
+async function syncFolder(path: string): Promise<void> {
+  const { open } = await import("node:fs/promises");
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
 function readState(text: string): EpochState {
-  let value: { epoch?: unknown; key?: unknown; last?: unknown } | null = null;
+  let value: { epoch?: unknown; key?: unknown; pending?: unknown } | null = null;
   try {
     value = JSON.parse(text);
   } catch {
@@ -113,12 +151,17 @@ function readState(text: string): EpochState {
   }
   const key = typeof value?.key === "string" ? decodeBase64(value.key) : undefined;
   const epoch = value?.epoch;
-  const last = value?.last;
+  const pending = value?.pending;
   if (
     typeof epoch !== "number" || !Number.isSafeInteger(epoch) || epoch < 0 || key?.length !== 32 ||
-    last !== undefined && (typeof last !== "object" || last === null)
+    pending !== undefined && !(Array.isArray(pending) && pending.every(isClosing))
   ) {
     throw new TypeError("Cannot read the key of an epoch: the file holds none");
   }
-  return { epoch, key, ...last === undefined ? {} : { last: { ...last } } };
+  return { epoch, key, ...pending === undefined ? {} : { pending } };
+}
+
+function isClosing(value: Partial<Record<keyof EpochClosing, unknown>> | null): boolean {
+  return typeof value?.note === "string" && typeof value.epoch === "number" &&
+    typeof value.mac === "string";
 }

@@ -8,6 +8,12 @@ export interface FunctionSinkOptions {
   readonly required?: boolean;
   /** Gets identifiers as they are where the logger hashes them. @default {false} */
   readonly plainIdentifiers?: boolean;
+  /** Throws or rejects when an event would be lost now. @default {undefined} */
+  readonly ready?: () => void | Promise<void>;
+  /** Waits until everything written so far is as safe as it gets. @default {undefined} */
+  readonly flush?: () => void | Promise<void>;
+  /** Gives everything back, and waits for nothing once its signal is aborted. @default {undefined} */
+  readonly close?: (signal?: AbortSignal) => void | Promise<void>;
 }
 
 /**
@@ -26,9 +32,10 @@ export interface FunctionSinkOptions {
  *
  * @param name What statistics call it.
  * @param write Takes an event, at once or by a promise; throws or rejects when it is lost.
- * @param options Whether it is required.
+ * @param options Whether it is required, and what else it can do.
  * @returns The sink.
- * @throws {TypeError} If `name` is empty or no string, `write` no function, or an option no boolean.
+ * @throws {TypeError} If `name` is empty or no string, `write` no function, or an option of the wrong
+ * type.
  */
 export function functionSink(
   name: string,
@@ -44,10 +51,18 @@ export function functionSink(
   for (const [option, value] of Object.entries({ required, plainIdentifiers })) {
     if (typeof value !== "boolean") throw wrongOption(purpose, option, "true or false", value);
   }
+  const { ready, flush, close } = options;
+  for (const [option, value] of Object.entries({ ready, flush, close })) {
+    if (value === undefined || typeof value === "function") continue;
+    throw wrongOption(purpose, option, "a function", value);
+  }
   return Object.freeze({
     name,
     required,
     plainIdentifiers,
     write: (event: AuditEvent) => write(event),
+    ...(ready !== undefined && { ready: () => ready() }),
+    ...(flush !== undefined && { flush: () => flush() }),
+    ...(close !== undefined && { close: (signal?: AbortSignal) => close(signal) }),
   });
 }

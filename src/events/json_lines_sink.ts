@@ -35,11 +35,21 @@ export interface QueueOptions {
   readonly maxWaiting?: number;
 }
 
-/** From when on refusals of one key share a record. */
+/**
+ * From when on refusals of one key share a record, `audit.coalesced`. It tells how many there were, of which ids,
+ * resources and principals, the first 16 of each, and has the severity of the worst.
+ *
+ * The key is the kind, the outcome, the code, and either the principal, if it was verified, with the address, or
+ * the address alone: a client can claim another principal each time. Events with neither a principal nor an
+ * address are never merged.
+ */
 export interface CoalesceOptions {
   /** Events of a key that have records of their own, in each window. @default {100} */
   readonly perWindow?: number;
-  /** Length of the window, in milliseconds. @default {1_000} */
+  /**
+   * Length of the window, in milliseconds. A write that was merged settles with its record, at the end of the
+   * window or when a thousand wait. @default {1_000}
+   */
   readonly windowMs?: number;
   /** Keys that are counted in a window; events of others are not merged. @default {10_000} */
   readonly maxKeys?: number;
@@ -51,7 +61,8 @@ export interface JsonLinesSinkOptions {
   readonly path: string;
   /**
    * When `write` settles: `buffered` at once, `write` when the operating system has the record, which survives
-   * the end of the program, `fsync` when the disk has it, which survives that of the machine.
+   * the end of the program, `fsync` when the disk has it, which survives that of the machine. A disk that does
+   * not answer within 30 seconds has failed.
    * @default {"write"}
    */
   readonly durability?: Durability;
@@ -66,8 +77,9 @@ export interface JsonLinesSinkOptions {
   /** With `buffered`, how long a record stays in memory at most, in milliseconds. @default {100} */
   readonly flushIntervalMs?: number;
   /**
-   * What follows the flush on SIGTERM: `exit` ends the program with status 143, as it would have ended without the
-   * listener; with `flush` that is up to other listeners. @default {"exit"}
+   * What follows the flush on SIGTERM and SIGINT. With `exit` the signal is sent again, once for all sinks, without
+   * their listening: the program ends as it would have, or goes on to an end of its own if it listens itself. It
+   * then hears the signal twice; if that is one too many, `flush` leaves everything to it. @default {"exit"}
    */
   readonly onSigterm?: OnSigterm;
   /** The clock. @default {that of the machine} */
@@ -106,7 +118,10 @@ export interface JsonLinesSink extends AuditSink, AsyncDisposable {
   write(event: AuditEvent): void | Promise<void>;
   /** Rejects while events cannot be written; tries whether they can be again. */
   ready(): Promise<void>;
-  /** Brings everything to the disk, with a checkpoint. */
+  /**
+   * Brings what was written before to the disk, with a checkpoint unless one has failed within 10 seconds. A signer
+   * or `onCheckpoint` must not wait for it: it waits for them.
+   */
   flush(): Promise<void>;
   /** Flushes, and gives the file, the lock, timers and listeners back. */
   close(): Promise<void>;
@@ -118,16 +133,28 @@ export interface JsonLinesSink extends AuditSink, AsyncDisposable {
  * Makes a sink that appends events to a file, one JSON object a line.
  *
  * - The file is created with mode 0600. Links, directories, FIFOs, devices, files with a second name, of another
- *   owner or writable by others are refused, and so is a folder that others may write.
- * - Each file has one writer. A sink that finds the log in use writes `NAME.WRITER.jsonl` beside it.
- * - After a restart it goes on where the log ended. A line that a crash cut short is ended, and told of.
+ *   owner or writable by others are refused, and so is a folder that others may write, sticky or not, or that belongs
+ *   to anybody but us and root. The folders above it are looked at as far as `--allow-read` reaches: none may be
+ *   somebody else's or writable by everybody without a sticky bit, and a group that may write one is trusted.
+ * - Each file has one writer. A sink that finds the log in use writes `NAME.WRITER.jsonl` beside it; with `epochKeys`,
+ *   which are for one writer, it refuses to open.
+ * - A line has at most 512 KiB. Of a record that would be longer, texts are cut and `details` tell how long it was.
+ * - After a restart it goes on where the log ended. A line that a crash cut short is ended, and told of;
+ *   one that a full disk cut short is taken back, and told of as a torn line, too.
+ * - With a signer, a restart goes on only with a log of its own: from the end back to the last checkpoint, at most
+ *   8 MiB, all must hold, and the checkpoint must be signed by that signer, in the name of that origin. Any other log
+ *   becomes a segment, nothing of it is signed, and the next one begins with record 1, whose `previous` says
+ *   `not-sealed`, or `not-chained` where there was no chain. What was written after the last checkpoint of a program
+ *   that was killed cannot be told from what somebody else put there.
  * - What is lost, because the disk is full or the queue, is counted, and an `audit.gap` record tells how many, from
  *   when to when and why.
  * - A log that is moved away or deleted is followed by a new file.
  * - Rotated segments are called `NAME.FIRST-SEQ.WRITER.jsonl`. Before the oldest are deleted, an `audit.prune`
- *   record says so, signed if there is a signer.
- * - What is in memory is written on SIGTERM, on errors that nobody catches and when the program ends. SIGKILL
- *   loses at most what was not awaited.
+ *   record says so, signed if there is a signer. Files with such names that do not lead to the log record by record
+ *   are never deleted; an `audit.gap` of the cause `unlinked-segments` says once that they are there.
+ * - What is in memory is written on SIGTERM and SIGINT, on errors that nobody catches and when the program ends,
+ *   where every later event is written at once. SIGKILL loses at most what was not awaited, and so does SIGHUP,
+ *   which is left to the program: under `nohup` it must not end.
  *
  * It needs Deno, with `--allow-read` and `--allow-write` for the folder.
  *
@@ -150,8 +177,8 @@ export interface JsonLinesSink extends AuditSink, AsyncDisposable {
  * @returns The sink.
  * @throws {TypeError} If an option has the wrong type, or this is not Deno.
  * @throws {RangeError} If a number is out of bounds.
- * @throws {SecurityError} `audit-log-refused` if the path is not a file of ours alone, `audit-unavailable` if it
- * cannot be opened.
+ * @throws {SecurityError} `audit-log-refused` if the path is not a file of ours alone or, with `epochKeys`, in use;
+ * `audit-unavailable` if it cannot be opened.
  */
 export function jsonLinesSink(options: JsonLinesSinkOptions): JsonLinesSink {
   return makeFileSink(options, systemFileOps());

@@ -1,4 +1,5 @@
 import { integerOption, wrongOption } from "../_internal/options.ts";
+import { copied } from "./_texts.ts";
 import type { AuditEvent } from "./audit_event.ts";
 import type { AuditSink } from "./audit_sink.ts";
 
@@ -68,7 +69,8 @@ export function memorySink(options: MemorySinkOptions = {}): MemorySink {
     get forgotten(): number {
       return forgotten;
     },
-    write(event: AuditEvent): void {
+    write(given: AuditEvent): void {
+      const event = own(given);
       if (ring.length < capacity) {
         ring.push(event);
         return;
@@ -89,4 +91,15 @@ export function memorySink(options: MemorySinkOptions = {}): MemorySink {
       forgotten = 0;
     },
   };
+}
+
+/** A copy, frozen, that holds nothing else in memory: texts of an event may be slices of what a client sent. */
+function own<T>(value: T): T;
+function own(value: unknown): unknown {
+  if (typeof value === "string") return copied(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map((item) => own(item)));
+  const copy: Record<string, unknown> = {};
+  for (const [name, member] of Object.entries(value)) copy[name] = own(member);
+  return Object.freeze(copy);
 }

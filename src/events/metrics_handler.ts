@@ -30,11 +30,13 @@ export type MetricsAccess =
      *
      * @param request The request.
      * @param info What the server tells about the connection.
+     * @param options The signal that is aborted when nobody waits any more; pass it on to whatever you call.
      * @returns Whether it may see the metrics.
      */
     readonly authorize: (
       request: Request,
       info: MetricsRequestInfo | undefined,
+      options: { readonly signal: AbortSignal },
     ) => boolean | Promise<boolean>;
     /** Never beside a function. */
     readonly bearerToken?: never;
@@ -46,6 +48,11 @@ export interface MetricsHandlerOptions {
   readonly access?: MetricsAccess;
   /** How long `authorize` may take, in milliseconds. @default {5000} */
   readonly authorizeTimeoutMs?: number;
+  /**
+   * Most calls of `authorize` at once; while there are as many, also such as run on over time, others are refused
+   * with 503. @default {64}
+   */
+  readonly maxAuthorizing?: number;
   /** Where time comes from. @default {the clocks of the machine} */
   readonly clock?: Clock;
 }
@@ -64,8 +71,8 @@ const PURPOSE = "make a handler for metrics";
  * sent it, or when a proxy has added its headers. A proxy on this machine that adds none, such as nginx without
  * `proxy_set_header`, makes everybody local: use a token behind it.
  *
- * The answer is 401 or 403 to who may not, 503 when `authorize` throws or takes too long, and 405 to
- * anything but GET and HEAD.
+ * The answer is 401 or 403 to who may not, 503 when `authorize` throws, takes too long or is called by too many at
+ * once, and 405 to anything but GET and HEAD.
  *
  * @example
  * ```ts
@@ -95,7 +102,12 @@ export function metricsHandler(
     least: 1,
     most: MAX_TIMEOUT_MS,
   });
-  const refusal = refusalOf(access, clock, timeoutMs);
+  const maxAuthorizing = integerOption(PURPOSE, "maxAuthorizing", options.maxAuthorizing, {
+    otherwise: 64,
+    least: 1,
+    most: 10_000,
+  });
+  const refusal = refusalOf(access, { clock, timeoutMs, maxAuthorizing });
   return async (request, info) => {
     const status = await refusal(request, info);
     if (status !== undefined) return refused(status);
@@ -111,8 +123,17 @@ type Refusal = (
   info: MetricsRequestInfo | undefined,
 ) => number | undefined | Promise<number | undefined>;
 
+interface AuthorizeLimits {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  readonly maxAuthorizing: number;
+}
+
 /** Says with which status a request is refused, if it is. */
-function refusalOf(access: MetricsAccess, clock: Clock, timeoutMs: number): Refusal {
+function refusalOf(
+  access: MetricsAccess,
+  { clock, timeoutMs, maxAuthorizing }: AuthorizeLimits,
+): Refusal {
   if (access === "off") return () => 404;
   if (access === "loopback") return (request, info) => isLocal(request, info) ? undefined : 403;
   if (typeof access !== "object" || access === null) {
@@ -127,13 +148,20 @@ function refusalOf(access: MetricsAccess, clock: Clock, timeoutMs: number): Refu
     return (request) => isBearer(request) ? undefined : 401;
   }
   const timeout = () => new DOMException(`No answer within ${timeoutMs} ms`, "TimeoutError");
+  let authorizing = 0;
   return async (request, info) => {
+    // Anybody can ask, and calls that never settle would pile up.
+    if (authorizing >= maxAuthorizing) return 503;
+    authorizing++;
+    const counted = async (signal: AbortSignal): Promise<unknown> => {
+      try {
+        return await authorize(request, info, { signal });
+      } finally {
+        authorizing--;
+      }
+    };
     try {
-      const answer: unknown = await withinTime(() => authorize(request, info), {
-        clock,
-        timeoutMs,
-        timeout,
-      });
+      const answer = await withinTime(counted, { clock, timeoutMs, timeout });
       return answer === true ? undefined : 403;
     } catch {
       return 503;

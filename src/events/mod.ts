@@ -65,6 +65,7 @@ export { type AuditSink } from "./audit_sink.ts";
 export { consoleSink, type ConsoleSinkOptions } from "./console_sink.ts";
 export { type Correlation, correlationOf } from "./correlation.ts";
 export {
+  type EpochClosing,
   epochKeyFile,
   type EpochKeyStore,
   type EpochState,

@@ -91,7 +91,8 @@ export interface OtelSinkOptions {
  * - The spans that it makes of requests, of servers and of `fetch` alike, have `url.full` and `url.query` as they
  *   are: a token in the query (`?access_token=`) goes to every reader of traces. Refuse tokens in queries, as
  *   the verifiers of this library do, and delete both attributes in the collector, such as with the
- *   processor `attributes` and its action `delete`. The attributes made here have no query.
+ *   processor `attributes` and its action `delete`. Of a `resource` that is a URL, the attributes made here have no
+ *   query; what you write into `reason` or `details` yourself stays as it is.
  *
  * @example
  * ```ts

@@ -79,7 +79,8 @@ export function createVerifierKey(name: string, publicKey: Uint8Array): string {
  * @param signer Who signs.
  * @param options `signal` is handed on to the signer.
  * @returns The note.
- * @throws {TypeError} If the text or the signer cannot be part of a note, or the signature has not 64 bytes.
+ * @throws {TypeError} If the text or the signer cannot be part of a note, or the signature does not verify with the
+ * public key of the signer.
  */
 export async function signNote(
   text: string,
@@ -96,6 +97,10 @@ export async function signNote(
   const signature = await signer.sign(encoder.encode(text), options);
   if (!(signature instanceof Uint8Array) || signature.length !== 64) {
     throw new TypeError("Cannot sign a note: the signature must have 64 bytes");
+  }
+  // A key that does not fit would be found out when the notes are needed.
+  if (!await verifies(publicKey.slice(), signature.slice(), encoder.encode(text))) {
+    throw new TypeError("Cannot sign a note: the signature does not verify with the public key");
   }
   const hash = keyHash(name, new Uint8Array([ED25519, ...publicKey]));
   return `${text}\n\u2014 ${name} ${encodeBase64(new Uint8Array([...hash, ...signature]))}\n`;

@@ -37,13 +37,18 @@ const LEVELS: Readonly<Record<AuditSeverity, LevelName>> = {
   critical: "CRITICAL",
 };
 
-/** How each level is logged; a logger has no method that takes a level. */
-const LOG: ReadonlyMap<unknown, (logger: Logger, line: string) => void> = new Map([
-  ["DEBUG", (logger: Logger, line: string) => logger.debug(line)],
-  ["INFO", (logger: Logger, line: string) => logger.info(line)],
-  ["WARN", (logger: Logger, line: string) => logger.warn(line)],
-  ["ERROR", (logger: Logger, line: string) => logger.error(line)],
-  ["CRITICAL", (logger: Logger, line: string) => logger.critical(line)],
+/** How a level is logged, as a logger has no method that takes one, and what it is compared by. */
+type Log = readonly [level: number, log: (logger: Logger, line: string) => void];
+
+/** Also of a severity that is unknown, which is no reason to lose an event. */
+const WARN: Log = [30, (logger, line) => logger.warn(line)];
+
+const LOG: ReadonlyMap<unknown, Log> = new Map<unknown, Log>([
+  ["DEBUG", [10, (logger, line) => logger.debug(line)]],
+  ["INFO", [20, (logger, line) => logger.info(line)]],
+  ["WARN", WARN],
+  ["ERROR", [40, (logger, line) => logger.error(line)]],
+  ["CRITICAL", [50, (logger, line) => logger.critical(line)]],
 ]);
 
 /** What a sink is passing on at this moment: handlers and formatters run within the call. */
@@ -65,7 +70,8 @@ let passing: string | undefined;
  * audit log itself beside it.
  *
  * `@std/log` is loaded with the first event. Events wait in their order until it is there. It has to be set
- * up by the application: a write rejects when there is no such logger, or when it has no handler.
+ * up by the application: a write rejects when there is no such logger, when it has no handler, or when the level of
+ * the logger or those of all its handlers leave the event out, so that it is counted as lost.
  *
  * @example
  * ```ts
@@ -112,11 +118,15 @@ export function stdLogSink(options: StdLogSinkOptions = {}): AuditSink {
     if (logger === undefined || logger.handlers.length === 0) {
       throw new TypeError(`The logger ${JSON.stringify(name ?? "default")} has no handlers`);
     }
+    const [level, log] = LOG.get(levels[event.severity]) ?? WARN;
+    if (logger.level > level || logger.handlers.every((handler) => handler.level > level)) {
+      throw new SecurityError("audit-unavailable", "The levels of the logger leave the event out");
+    }
     const line = toJsonLine(event);
     const outer = passing;
     passing = line;
     try {
-      LOG.get(levels[event.severity])?.(logger, line);
+      log(logger, line);
     } finally {
       passing = outer;
     }
@@ -266,14 +276,18 @@ export async function createAuditLogHandler(
 function eventOf(record: LogRecord): Parameters<AuditReporter["report"]>[0] {
   const { args, level } = record;
   return {
-    // Names of loggers are chosen by applications, and kinds are keys of metrics and rules.
-    kind: `log.${record.loggerName.replace(/[^\w.-]/g, "_").slice(0, 64) || "default"}`,
+    kind: `log.${kindPart(record.loggerName) || "default"}`,
     outcome: level >= 40 ? "error" : "success",
     severity: level >= 50 ? "critical" : level >= 40 ? "error" : level >= 30 ? "warning" : "info",
     timeMs: record.datetime.getTime(),
     reason: record.msg,
     details: { level: record.levelName, ...(args.length > 0 && { args }) },
   };
+}
+
+/** Names of loggers are chosen by applications; kinds have no empty parts, and no more than 64 characters. */
+function kindPart(loggerName: string): string {
+  return loggerName.slice(0, 60).replace(/[^\w.-]/g, "_").replace(/^\.|\.(?=\.|$)/g, "_");
 }
 
 /** Longest text of a message or an argument, in UTF-16 code units. */

@@ -9,6 +9,7 @@ import {
   traceOf,
   wholeDuration,
 } from "./_event_kinds.ts";
+import { hasHashedPrincipal } from "./_hash_form.ts";
 import type { AuditEvent } from "./audit_event.ts";
 
 /** The version of the Elastic Common Schema that {@linkcode toEcs} writes. */
@@ -60,7 +61,7 @@ export interface EcsDocument {
  * @returns A new document of plain JSON.
  */
 export function toEcs(event: AuditEvent): EcsDocument {
-  const { principal, source, hashKeyId, severity } = event;
+  const { principal, source, severity } = event;
   const kind = classOf(event.kind);
   const levels = levelsOf(severity);
   const trace = traceOf(event.traceparent);
@@ -88,7 +89,7 @@ export function toEcs(event: AuditEvent): EcsDocument {
     },
     log: { level: severity, syslog: { severity: { code: levels.syslog, name: severity } } },
     ...(principal !== undefined && {
-      user: hashKeyId === undefined ? { id: principal, name: principal } : { hash: principal },
+      user: hasHashedPrincipal(event) ? { hash: principal } : { id: principal, name: principal },
     }),
     ...(source !== undefined && { source: sourceOf(source) }),
     ...resourceOf(event),

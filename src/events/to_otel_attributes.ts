@@ -1,4 +1,5 @@
 import { classOf, detailsText, methodOf, portOf } from "./_event_kinds.ts";
+import { hasHashedPrincipal } from "./_hash_form.ts";
 import type { AuditEvent } from "./audit_event.ts";
 
 /** Attributes as every OpenTelemetry exporter takes them: flat. */
@@ -44,7 +45,7 @@ export function toOtelAttributes(event: AuditEvent): OtelAttributes {
   const set = (name: string, value: string | number | undefined) => {
     if (value !== undefined) attributes[name] = value;
   };
-  set(event.hashKeyId === undefined ? "user.id" : "user.hash", event.principal);
+  set(hasHashedPrincipal(event) ? "user.hash" : "user.id", event.principal);
   set("bartizan.audit.hash_key_id", event.hashKeyId);
   set("bartizan.audit.principal_confidence", event.principalConfidence);
   set("bartizan.audit.operation", event.operation);

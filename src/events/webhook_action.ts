@@ -1,12 +1,12 @@
 import { answerWithin } from "../_internal/answer_within.ts";
 import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import { escapeJson } from "./_json_line.ts";
-import { isLocalName } from "./_loopback.ts";
+import { readHeaders, readUrl } from "./_webhook_options.ts";
 import type { AlertAction } from "./alert.ts";
 
 /** Options of {@linkcode webhookAction}. */
 export interface WebhookActionOptions {
-  /** Where to send to: `https:`, or `http:` to this machine; without a user name or password. */
+  /** Where to send to: `https:`, or `http:` to this machine; without a user, a password or a fragment. */
   readonly url: string | URL;
   /** Further headers, such as `Authorization`. @default {{}} */
   readonly headers?: Readonly<Record<string, string>>;
@@ -40,29 +40,21 @@ export interface WebhookActionOptions {
 export function webhookAction(options: WebhookActionOptions): AlertAction {
   const purpose = "make a web hook";
   const { fetch: send = globalThis.fetch } = options;
-  const url = URL.canParse(options.url) ? new URL(options.url) : null;
-  const isSafe = url !== null && url.username === "" && url.password === "" &&
-    (url.protocol === "https:" || url.protocol === "http:" && isLocalName(url.hostname));
-  if (!isSafe) {
-    // A hook's URL often is its secret, so it is not told.
-    throw new TypeError(
-      `Cannot ${purpose}: 'url' must be an https: URL without a user name or password`,
-    );
-  }
+  const url = readUrl(purpose, options.url, false);
+  const headers = readHeaders(purpose, options.headers);
   if (typeof send !== "function") throw wrongOption(purpose, "fetch", "a function", send);
   const timeoutMs = integerOption(purpose, "timeoutMs", options.timeoutMs, {
     otherwise: 5000,
     least: 1,
     most: MAX_TIMEOUT_MS,
   });
-  const headers = new Headers(options.headers);
-  headers.set("Content-Type", "application/json");
   return async (alert, limits) => {
     const body = escapeJson(JSON.stringify(alert));
     const status = await answerWithin(async (signal) => {
       const init = { method: "POST", headers, body, redirect: "error", signal } as const;
       const response = await send(url, init);
-      await response.body?.cancel();
+      // It may go on without end.
+      response.body?.cancel().catch(() => {});
       return response.ok ? undefined : response.status;
     }, { timeoutMs, signal: limits.signal });
     if (status !== undefined) throw new Error(`The web hook has answered ${status}`);

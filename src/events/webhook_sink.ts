@@ -16,7 +16,7 @@ export interface WebhookSinkOptions {
     readonly maxEvents?: number;
     /** As soon as their JSON is so long, in UTF-16 code units. @default {1_048_576} */
     readonly maxBytes?: number;
-    /** Once the first of them has waited so long, in milliseconds. @default {1_000} */
+    /** Once the first of them has waited so long, in milliseconds. @default {1_000, or 0 where it is required} */
     readonly maxDelayMs?: number;
   };
   /** Time for a request and its answer, in milliseconds. @default {10_000} */
@@ -31,7 +31,10 @@ export interface WebhookSinkOptions {
   readonly maxQueued?: number;
   /** The same for the length of their JSON, in UTF-16 code units. @default {16_777_216} */
   readonly maxQueuedBytes?: number;
-  /** Longest time that `flush` and `close` wait, in milliseconds. @default {10_000} */
+  /**
+   * Longest time that `flush` and `close` wait, in milliseconds. A logger has a `flushTimeoutMs` of its own, and
+   * ends this sink after it. @default {5_000}
+   */
   readonly flushTimeoutMs?: number;
   /** Signs each request. @default {undefined} */
   readonly signing?: {
@@ -40,9 +43,13 @@ export interface WebhookSinkOptions {
     /** What the receiver knows the key by. */
     readonly keyId: string;
   };
-  /** Makes of an event what is sent, such as `toEcs`. @default {the event itself} */
+  /** Makes of an event, at once, what is sent, such as `toEcs`. @default {the event itself} */
   readonly map?: (event: AuditEvent) => unknown;
-  /** Whether an operation has to wait until its event was delivered, and must not be done otherwise. @default {false} */
+  /**
+   * Whether an operation has to wait until its event was delivered, and must not be done otherwise. It waits
+   * through all retries: have few of them. From a request that failed on, `ready` throws until one was delivered.
+   * @default {false}
+   */
   readonly required?: boolean;
   /** Whether events may be sent in the clear over a network. @default {false} */
   readonly dangerouslyAllowHttp?: boolean;
@@ -64,6 +71,8 @@ export interface WebhookSink extends AuditSink, AsyncDisposable {
   readonly delivered: number;
   /** How many events were lost. */
   readonly lost: number;
+  /** How many of them `write` had taken. */
+  readonly lostLater: number;
   /**
    * Sends what waits.
    *
@@ -72,11 +81,13 @@ export interface WebhookSink extends AuditSink, AsyncDisposable {
    */
   flush(): Promise<void>;
   /**
-   * Flushes, and then ends everything; what could not be delivered is lost, and counted.
+   * Flushes, unless that was in vain since the last delivery, and then ends everything; what could not be
+   * delivered is lost, and counted.
    *
+   * @param signal Ends it at once when aborted.
    * @returns A promise that resolves when nothing is under way any more.
    */
-  close(): Promise<void>;
+  close(signal?: AbortSignal): Promise<void>;
 }
 
 /**
@@ -88,6 +99,9 @@ export interface WebhookSink extends AuditSink, AsyncDisposable {
  *   signatures in constant time, and refuses timestamps that are more than a few minutes off.
  * - Network errors, timeouts, 408, 425, 429 and 5xx are tried again, with a back-off that doubles and is spread at
  *   random, or after `retry-after`. Any other status, redirects included, loses the events at once.
+ * - 413 (content too large) halves what is sent in one request, from then on; only an event that is too large on
+ *   its own is lost.
+ * - A status of 2xx says that the events were delivered; nothing else of an answer is read.
  * - What is lost is counted, and the next request begins with an event `audit.gap` that says how many, from when to
  *   when, and why. Events that were delivered while their answer was lost arrive twice.
  * - It keeps no program alive, except for the time of a request that is under way. `flush` before the end.

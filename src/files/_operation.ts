@@ -232,7 +232,10 @@ export class Operation {
       ...(this.within === undefined ? {} : { operation: this.within }),
       resource: clip(this.resource),
       durationMs: performance.now() - this.#startedMs,
-      ...(principal === undefined ? {} : { principal: clip(principal) }),
+      // Whoever called said who it is; what a client claims is no option.
+      ...(principal === undefined
+        ? {}
+        : { principal: clip(principal), principalConfidence: "verified" as const }),
       ...(refused === undefined ? {} : { code: refused.code }),
       ...(error === undefined ? {} : { reason: this.#reasonOf(error) }),
       ...(this.details === undefined ? {} : { details: this.details }),

@@ -39,7 +39,7 @@ export class Allowed {
 
   /** Whether there is nothing about a target that could be blocked. */
   hasPlace({ id, target, network }: BlockPlace): boolean {
-    if (target.principal !== undefined) return this.hasPrincipal(target.principal);
+    if (target.principal !== undefined) return this.#ids.has(`p:${target.principal}`);
     if (network === undefined) return this.#ids.has(id);
     return this.#networks.containing(network).some((length) => length <= network.prefixLength);
   }

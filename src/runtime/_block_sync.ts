@@ -21,10 +21,20 @@ export interface BlockSyncOptions {
   readonly host: BlockSyncHost;
 }
 
-/** How many blocks are sent at once. */
-const BATCH = 32;
+/** What the store has to be told. */
+interface Change {
+  /** The target, if its block was lifted. */
+  readonly lifted: BlockTarget | undefined;
+  /** When that happened here. */
+  readonly sinceMs: number;
+  /** While it is under way. */
+  sent: Promise<void> | undefined;
+}
+
+/** How many blocks are sent at once: every one of them waits on the same signal. */
+const BATCH = 64;
 /** How many answers are asked for in a row, before others have their turn. */
-const MAX_ROUNDS = 64;
+const ROUNDS_A_TURN = 64;
 
 /**
  * Keeps a list and a store in step: what happens here is sent at once, and again until the store has taken it;
@@ -36,10 +46,12 @@ export class BlockSync {
   readonly #capacity: number;
   readonly #host: BlockSyncHost;
   readonly #closing = new AbortController();
-  /** What the store has to be told: of a block, or that one was lifted. */
-  readonly #pending = new Map<string, { readonly lifted: BlockTarget | undefined }>();
+  readonly #pending = new Map<string, Change>();
   #cursor: string | undefined;
+  #rewinds = 0;
+  #underWay = 0;
   #running: Promise<void> | undefined;
+  #flushing: Promise<void> | undefined;
   #timer: ClockTimer | undefined;
   #hasFailed = false;
 
@@ -55,29 +67,44 @@ export class BlockSync {
     void this.refresh();
   }
 
-  /** Whether the store has not yet taken what happened here to a target. */
-  isPending(id: string): boolean {
-    return this.#pending.has(id);
+  /** Whether others have still to hear that a block was lifted here. */
+  isLifting(id: string): boolean {
+    return this.#pending.get(id)?.lifted !== undefined;
   }
 
-  /** Sends a block, or that it was lifted; settles when the store has it, or has failed. */
+  /** Whether nothing happened here to a target after it was lifted elsewhere; then nothing is sent of it. */
+  giveWay(id: string, liftedAtMs: number): boolean {
+    const change = this.#pending.get(id);
+    if (change === undefined) return true;
+    return liftedAtMs > change.sinceMs && this.#pending.delete(id);
+  }
+
+  /**
+   * Sends a block, or that it was lifted; settles when the store has it, or has failed. A store that is known to
+   * fail gets it with the next exchange: nobody waits for it again and again.
+   */
   async push(id: string, lifted?: BlockTarget): Promise<void> {
     this.later(id, lifted);
-    if (this.#closing.signal.aborted) return;
+    if (this.#closing.signal.aborted || this.#hasFailed) return;
     try {
-      await this.#send(id);
-      this.#succeed();
+      await (this.#underWay < BATCH ? this.#send(id) : this.#flush());
     } catch (cause) {
       this.#fail(cause);
     }
   }
 
   /** Has a block, or that it was lifted, sent with the next exchange. */
-  later(id: string, lifted?: BlockTarget): void {
+  later(id: string, lifted?: BlockTarget, sinceMs: number = this.#clock.monotonicMs()): void {
     // A store that stays away must not make this grow. What is lost are blocks that others then have to
     // find out for themselves, and liftings, which end by themselves.
     if (this.#pending.size >= this.#capacity && !this.#pending.has(id)) return;
-    this.#pending.set(id, { lifted });
+    this.#pending.set(id, { lifted, sinceMs, sent: undefined });
+  }
+
+  /** Has everything asked for again, before anything is sent: what was taken up meanwhile may be out of date. */
+  rewind(): void {
+    this.#cursor = undefined;
+    this.#rewinds++;
   }
 
   /** Exchanges what is new; never rejects. */
@@ -105,45 +132,86 @@ export class BlockSync {
     const { signal } = this.#closing;
     if (signal.aborted) return;
     try {
-      await this.#sendPending();
-      for (let round = 0; round < MAX_ROUNDS; round++) {
-        const { cursor, blocks, hasMore, isReset, unreadable = 0 } = await this.#store.changes(
-          this.#cursor,
-          { signal },
-        );
-        if (signal.aborted) return;
-        // A store that was emptied forgets what all of us have seen: it is told again.
-        if (isReset) { for (const id of this.#host.ids()) this.later(id); }
-        for (const block of blocks) this.#host.learn(block);
-        if (unreadable > 0) this.#host.note("unreadable");
-        this.#cursor = cursor;
-        if (!hasMore) break;
-      }
-      await this.#sendPending();
+      // First: a block that the store does not take must make nobody deaf.
+      await this.#receive(signal);
+      await this.#flush();
       this.#succeed();
     } catch (cause) {
       this.#fail(cause);
     }
   }
 
+  async #receive(signal: AbortSignal): Promise<void> {
+    for (let round = 1; !signal.aborted; round++) {
+      const rewinds = this.#rewinds;
+      const { cursor, blocks, hasMore, isReset, unreadable = 0 } = await this.#store.changes(
+        this.#cursor,
+        { signal },
+      );
+      if (signal.aborted) return;
+      // A store that was emptied forgets what all of us have seen: it is told again.
+      if (isReset) {
+        for (const id of this.#host.ids()) {
+          if (!this.#pending.has(id)) this.later(id, undefined, -Infinity);
+        }
+      }
+      for (const block of blocks) this.#host.learn(block);
+      if (unreadable > 0) this.#host.note("unreadable");
+      if (rewinds === this.#rewinds) {
+        this.#cursor = cursor;
+        if (!hasMore) return;
+      }
+      if (round % ROUNDS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+
+  /** Sends all that is pending; everybody who wants that waits for the same. */
+  async #flush(): Promise<void> {
+    if (this.#pending.size > 0) await (this.#flushing ??= this.#sendPending());
+  }
+
   async #sendPending(): Promise<void> {
-    const ids = [...this.#pending.keys()];
-    for (let at = 0; at < ids.length; at += BATCH) {
-      await Promise.all(ids.slice(at, at + BATCH).map((id) => this.#send(id)));
+    try {
+      let batch: Promise<void>[] = [];
+      // This also comes to what is added meanwhile.
+      for (const id of this.#pending.keys()) {
+        batch.push(this.#send(id));
+        if (batch.length < BATCH) continue;
+        await allOf(batch);
+        batch = [];
+      }
+      await allOf(batch);
+    } finally {
+      this.#flushing = undefined;
     }
   }
 
   async #send(id: string): Promise<void> {
     const change = this.#pending.get(id);
-    if (change === undefined) return;
+    if (change !== undefined) await (change.sent ??= this.#put(id, change));
+  }
+
+  async #put(id: string, change: Change): Promise<void> {
     const { lifted } = change;
     // A block that has ended since is no news for anybody.
     const block = lifted === undefined
       ? this.#host.describe(id)
       : { target: lifted, reason: "", level: 0, remainingMs: 0 };
-    if (block !== undefined) await this.#store.put(id, block, { signal: this.#closing.signal });
-    // Unless something else has happened to it in the meantime.
-    if (this.#pending.get(id) === change) this.#pending.delete(id);
+    this.#underWay++;
+    let isTaken = false;
+    try {
+      if (block !== undefined) await this.#store.put(id, block, { signal: this.#closing.signal });
+      isTaken = true;
+    } finally {
+      this.#underWay--;
+      change.sent = undefined;
+      // Unless something else has happened to it in the meantime.
+      if (this.#pending.get(id) === change) {
+        this.#pending.delete(id);
+        // Behind the others, which may have more luck.
+        if (!isTaken) this.#pending.set(id, change);
+      }
+    }
   }
 
   #succeed(): void {
@@ -157,5 +225,12 @@ export class BlockSync {
     if (this.#hasFailed || this.#closing.signal.aborted) return;
     this.#hasFailed = true;
     this.#host.note("failed", cause);
+  }
+}
+
+/** Waits for all, and fails when one has failed. */
+async function allOf(batch: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(batch)) {
+    if (result.status === "rejected") throw result.reason;
   }
 }

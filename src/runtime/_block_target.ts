@@ -17,9 +17,18 @@ export interface BlockPlace {
 const MAX_NAME = 256;
 const KINDS = new Set(["principal", "source", "key", "network"]);
 
-/** The name of a principal or key as it is kept. */
-export function nameOf(text: string): string {
-  return text.length <= MAX_NAME ? text : `sha256-${encodeBase64Url(sha256(text))}`;
+const HASH = "sha256-";
+
+/**
+ * The name of a principal or key as it is kept.
+ *
+ * Who calls himself by the hash of a victim's long name must not share the victim's blocks: such a name is
+ * hashed, too, unless it comes from where names are kept.
+ */
+export function nameOf(text: string, { isKept = false } = {}): string {
+  return text.length <= MAX_NAME && (isKept || !text.startsWith(HASH))
+    ? text
+    : HASH + encodeBase64Url(sha256(text));
 }
 
 /**
@@ -32,8 +41,8 @@ export function networkOfSource(ip: Ip, ipv6PrefixLength: number): Cidr {
 }
 
 /** The name of a principal that is blocked from one source only. */
-export function pairId(principal: string, network: Cidr): string {
-  return `s:${formatNetwork(network)} ${nameOf(principal)}`;
+export function pairId(name: string, network: Cidr): string {
+  return `s:${formatNetwork(network)} ${name}`;
 }
 
 /** A network as text. */
@@ -46,10 +55,15 @@ export function formatNetwork({ bytes, prefixLength }: Cidr): string {
  *
  * @param target The target, of any type.
  * @param ipv6PrefixLength How much of an IPv6 address makes a source.
+ * @param options Whether it was in this form once, such as in a snapshot.
  * @returns The place.
  * @throws {TypeError} If it is no target.
  */
-export function placeOf(target: unknown, ipv6PrefixLength: number): BlockPlace {
+export function placeOf(
+  target: unknown,
+  ipv6PrefixLength: number,
+  options: { readonly isKept?: boolean } = {},
+): BlockPlace {
   if (typeof target !== "object" || target === null) throw noTarget("an object");
   const entries = Object.entries(target).filter(([, value]) => value !== undefined);
   for (const [name, value] of entries) {
@@ -62,9 +76,10 @@ export function placeOf(target: unknown, ipv6PrefixLength: number): BlockPlace {
   >;
   if (entries.length === 2 && principal !== undefined && source !== undefined) {
     const place = networkOfSource(addressOf(source), ipv6PrefixLength);
+    const name = nameOf(principal, options);
     return {
-      id: pairId(principal, place),
-      target: Object.freeze({ principal: nameOf(principal), source: formatIp(place.bytes) }),
+      id: pairId(name, place),
+      target: Object.freeze({ principal: name, source: formatIp(place.bytes) }),
       network: undefined,
     };
   }
@@ -72,11 +87,11 @@ export function placeOf(target: unknown, ipv6PrefixLength: number): BlockPlace {
     throw noTarget("of one kind, or a principal with its source");
   }
   if (principal !== undefined) {
-    const name = nameOf(principal);
+    const name = nameOf(principal, options);
     return { id: `p:${name}`, target: Object.freeze({ principal: name }), network: undefined };
   }
   if (key !== undefined) {
-    const name = nameOf(key);
+    const name = nameOf(key, options);
     return { id: `k:${name}`, target: Object.freeze({ key: name }), network: undefined };
   }
   const place = source !== undefined
@@ -88,7 +103,7 @@ export function placeOf(target: unknown, ipv6PrefixLength: number): BlockPlace {
 }
 
 function addressOf(source: string): Ip {
-  const ip = parseIp(source);
+  const ip = parseIp(source, { allowZone: true });
   if (ip === undefined) throw noTarget("an IP address, for a source");
   return ip;
 }

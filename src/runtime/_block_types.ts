@@ -5,7 +5,7 @@ import type { BlockStore, BlockTarget } from "./block_store.ts";
 
 /** Options of {@linkcode BlockList}. */
 export interface BlockListOptions {
-  /** Most blocks at once, and most offenders that are remembered. @default {100_000} */
+  /** Most blocks at once, most offenders that are remembered, and most counts of violations. @default {100_000} */
   readonly capacity?: number;
   /** What is never blocked, whoever asks for it. @default {[]} */
   readonly allow?: readonly BlockTarget[];
@@ -37,6 +37,13 @@ export interface ViolationOptions extends BlockOptions {
   readonly threshold?: number;
   /** In what time, in milliseconds. @default {60_000} */
   readonly withinMs?: number;
+  /**
+   * What counts together: violations with the same name, `threshold` and `withinMs`. Choose it yourself; who is
+   * counted must have no say in it.
+   *
+   * @default {""}
+   */
+  readonly rule?: string;
 }
 
 /** A block that is in force. */

@@ -14,7 +14,8 @@ export interface CircuitBreakerOptions {
  * Keeps from asking what does not answer: after some failures in a row there is a pause, and after that one
  * call at a time finds out whether it is back.
  *
- * Every call has a ticket. Those from before a pause say nothing about the time after it.
+ * Every call has a ticket. Calls that were under way together and fail, as when one packet was lost, are one
+ * failure: after each, only those count that began later. Calls from before a pause do not end it.
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
@@ -43,7 +44,7 @@ export class CircuitBreaker {
     if (this.#pauses === 0) return this.#ticket;
     if (nowMs < this.#untilMs || this.#isProbing) return 0;
     this.#isProbing = true;
-    return ++this.#ticket;
+    return this.#ticket;
   }
 
   /**
@@ -62,7 +63,7 @@ export class CircuitBreaker {
    * @param ticket The ticket of the call.
    */
   succeeded(ticket: number): void {
-    if (ticket !== this.#ticket) return;
+    if (this.isOpen && ticket !== this.#ticket) return;
     this.#failures = 0;
     this.#pauses = 0;
     this.#isProbing = false;
@@ -76,21 +77,12 @@ export class CircuitBreaker {
    */
   failed(ticket: number, nowMs: number): void {
     if (ticket !== this.#ticket) return;
-    if (++this.#failures < this.#options.failures && this.#pauses === 0) return;
+    this.#ticket++;
+    if (++this.#failures < this.#options.failures && !this.isOpen) return;
     const { pauseMs, maxPauseMs, random } = this.#options;
     const longestMs = Math.min(maxPauseMs, pauseMs * 2 ** Math.min(this.#pauses, 30));
     this.#pauses++;
-    this.#ticket++;
     this.#isProbing = false;
     this.#untilMs = nowMs + longestMs * (1 + random()) / 2;
-  }
-
-  /**
-   * Notes that a caller went away before there was an answer, which says nothing; another one may find out.
-   *
-   * @param ticket The ticket of the call.
-   */
-  dropped(ticket: number): void {
-    if (ticket === this.#ticket) this.#isProbing = false;
   }
 }

@@ -12,6 +12,10 @@ export interface Deadlined {
 
 /** Places that are kept before those at the front are given back. */
 const KEPT = 1024;
+/** A timer that is later than this was kept waiting by a program that was busy, and so were the answers. */
+const LATE_MS = 10;
+/** For the answers that have come meanwhile, to be read. */
+const GRACE_MS = 10;
 
 /**
  * Deadlines that are all equally far away, so that they fall due in the order in which they were added: one
@@ -25,6 +29,8 @@ export class DeadlineQueue {
   #first = 0;
   #underWay = 0;
   #timer: ClockTimer | undefined;
+  #wakeAtMs = 0;
+  #isGrace = false;
 
   constructor(clock: Clock, delayMs: number) {
     this.#clock = clock;
@@ -41,7 +47,7 @@ export class DeadlineQueue {
     call.dueMs = nowMs + this.#delayMs;
     this.#queue.push(call);
     this.#underWay++;
-    this.#timer ??= this.#clock.setTimer(this.#wake, this.#delayMs, { keepAlive: true });
+    if (this.#timer === undefined) this.#wakeIn(this.#delayMs, nowMs);
   }
 
   /** Notes that one has ended: its `isOver` is true by now. */
@@ -51,6 +57,12 @@ export class DeadlineQueue {
     this.#timer = undefined;
     this.#queue = [];
     this.#first = 0;
+    this.#isGrace = false;
+  }
+
+  #wakeIn(delayMs: number, nowMs: number): void {
+    this.#wakeAtMs = nowMs + delayMs;
+    this.#timer = this.#clock.setTimer(this.#wake, delayMs, { keepAlive: true });
   }
 
   /** Gives back what has ended at the front. */
@@ -64,12 +76,13 @@ export class DeadlineQueue {
   readonly #wake = (): void => {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonicMs();
+    // Once, and then what is due ends: a program that is always busy must not put it off for ever.
+    this.#isGrace = !this.#isGrace && nowMs > this.#wakeAtMs + LATE_MS;
+    if (this.#isGrace) return this.#wakeIn(GRACE_MS, nowMs);
     for (let call = this.#queue[this.#first]; call !== undefined; call = this.#queue[this.#first]) {
       // Timers may be early by a fraction of a millisecond.
       if (!call.isOver && call.dueMs > nowMs + 0.5) {
-        const delayMs = Math.ceil(call.dueMs - nowMs);
-        this.#timer = this.#clock.setTimer(this.#wake, delayMs, { keepAlive: true });
-        return;
+        return this.#wakeIn(Math.ceil(call.dueMs - nowMs), nowMs);
       }
       this.#first++;
       if (!call.isOver) call.expire();

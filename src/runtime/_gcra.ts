@@ -14,7 +14,8 @@ import type { RateDecision, RateRule } from "./rate_store.ts";
 /** One limit of a `RateLimiter`. */
 export interface RateLimitOptions {
   /**
-   * Its name, of letters, digits, `.`, `_` and `-`: in headers, audit records and keys of a store.
+   * Its name, of letters, digits, `.`, `_` and `-`: in headers, audit records and keys of a store. Limiters
+   * on one store that have the same numbers need different ones, or share the limit.
    * @default {"default"}
    */
   readonly name?: string;
@@ -95,6 +96,7 @@ export function ruleOf(name: string, requests: number, windowMs: number, burst: 
   }
   const burstRest = burst * intervalRest % requests;
   return Object.freeze({
+    id: `${name}:${requests}:${windowMs}:${burst}`,
     ...{ name, requests, windowMs, burst },
     ...{ intervalMicros, intervalRest, burstMicros, burstRest },
   });
@@ -131,22 +133,21 @@ export function newDebts(): Debts {
 }
 
 /**
- * Fits a debt to a limit. It may have been made under another one of the same name, or before the clock of a
- * server was set back: more than a burst nobody can owe, or a key would be locked out for as long.
+ * Tells how much of a limit a key has used.
  *
  * @param rule The limit.
- * @param debts The debts, in which one is changed.
- * @param at Which.
+ * @param micros The debt.
+ * @param rest What is over.
+ * @returns A share of the burst; infinite when it is at its limit, where a request of 1 would be refused.
  */
-export function fitDebt(rule: RateRule, { micros, rests }: Debts, at: number): void {
-  if (rests[at]! >= rule.requests) {
-    micros[at] = micros[at]! + 1;
-    rests[at] = 0;
+export function usedShare(rule: RateRule, micros: number, rest: number): number {
+  let after = micros + rule.intervalMicros;
+  let afterRest = rest + rule.intervalRest;
+  if (afterRest >= rule.requests) {
+    after++;
+    afterRest -= rule.requests;
   }
-  if (exceedsBurst(rule, micros[at]!, rests[at]!)) {
-    micros[at] = rule.burstMicros;
-    rests[at] = rule.burstRest;
-  }
+  return exceedsBurst(rule, after, afterRest) ? Infinity : after / rule.burstMicros;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { AuditReporter } from "../events/audit_event.ts";
+import type { AuditEventInput, AuditReporter } from "../events/audit_event.ts";
 import { KeyHash } from "./_key_hash.ts";
 import { rateKeyParts } from "./_rate_key_parts.ts";
 import type { RateDecision } from "./rate_store.ts";
@@ -49,7 +49,7 @@ export class LimitReports {
       operation: "check",
       outcome: code === "limiter-unavailable" ? "error" : "denied",
       ...(code === undefined ? {} : { code }),
-      ...rateKeyParts(key),
+      ...whoIn(key),
       details: { limit: limit.name, retryAfterMs, suppressed, degraded: isDegraded },
     });
   }
@@ -86,4 +86,36 @@ export class LimitReports {
   async recorded(event: Parameters<AuditReporter["report"]>[0]): Promise<void> {
     await this.#reporter.report(event);
   }
+}
+
+type Who = Pick<AuditEventInput, "principal" | "principalConfidence" | "resource" | "source">;
+
+/**
+ * What a key tells of whom it stands for.
+ *
+ * Beside an address, a principal is often the name that a login claims; if it counted as verified, whoever fails in
+ * that name could have its owner blocked. Whoever limits by an address trusts it as much as a proxy's word.
+ */
+function whoIn(key: string): Who {
+  const parts = rateKeyParts(key);
+  const { principal, resource } = parts;
+  const address = resource && sourceIn(resource);
+  const isBare = resource === undefined && key.startsWith("principal:");
+  return {
+    ...parts,
+    ...(principal !== undefined && { principalConfidence: isBare ? "verified" : "claimed" }),
+    ...(address && { source: { address, confidence: "forwarded" } }),
+  };
+}
+
+/** The first address among keys that follow each other. */
+function sourceIn(keys: string): string | undefined {
+  for (let at = 0; at < keys.length;) {
+    const [head, kind, length] = /^([a-z0-9-]+):([0-9]+):/.exec(keys.slice(at)) ?? [];
+    if (head === undefined) return undefined;
+    const start = at + head.length;
+    at = start + Number(length);
+    if (kind === "source") return keys.slice(start, at);
+  }
+  return undefined;
 }

@@ -1,3 +1,6 @@
+import { integerOption, wrongOption } from "../_internal/options.ts";
+import type { ViolationOptions } from "./_block_types.ts";
+import { nameOf } from "./_block_target.ts";
 import { Generations } from "./_generations.ts";
 
 /** How often somebody has been blocked. */
@@ -19,9 +22,37 @@ export class Offenders extends Generations<Offender> {
   }
 }
 
+const PURPOSE = "record a violation";
+
+/** What counts together, and how many are too many. */
+export interface ViolationRule {
+  readonly name: string;
+  readonly threshold: number;
+  readonly withinMs: number;
+}
+
+/** Reads the rule of a violation. */
+export function readRule(
+  { threshold, withinMs, rule = "" }: Omit<ViolationOptions, "reason">,
+): ViolationRule {
+  if (typeof rule !== "string") throw wrongOption(PURPOSE, "rule", "a string", rule);
+  return {
+    name: nameOf(rule),
+    threshold: integerOption(PURPOSE, "threshold", threshold, {
+      otherwise: 5,
+      least: 1,
+      most: 1000,
+    }),
+    withinMs: integerOption(PURPOSE, "withinMs", withinMs, { otherwise: 60_000, least: 1 }),
+  };
+}
+
 /**
  * Counts violations in a window that slides: the times of the last ones are kept, as many as the threshold. When
  * there are too many offenders, those who were quiet for longest are forgotten.
+ *
+ * Rules that differ do not count together: what is harmless by one of them, a hundred missing pages, must lock
+ * nobody out by another one, and one with a small threshold must not cut off what another one has counted.
  */
 export class Violations {
   readonly #byId: Generations<number[]>;
@@ -31,7 +62,8 @@ export class Violations {
   }
 
   /** Notes a violation, and says whether the threshold is reached; then it begins anew. */
-  note(id: string, nowMs: number, threshold: number, withinMs: number): boolean {
+  note(target: string, nowMs: number, { name, threshold, withinMs }: ViolationRule): boolean {
+    const id = `${threshold} ${withinMs} ${name.length} ${name}${target}`;
     const times = this.#byId.get(id) ?? [];
     times.push(nowMs);
     if (times.length > threshold) times.splice(0, times.length - threshold);

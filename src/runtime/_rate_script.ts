@@ -7,28 +7,37 @@ import type { RateRule } from "./rate_store.ts";
  * limit follow. Answers whether it is allowed, and the debts before, as pairs of whole microseconds and a rest.
  *
  * The time is the server's own: machines whose clocks disagree would otherwise disagree about limits, and the
- * one whose clock is ahead would fill them for all. It may be set back, too, and then more than a burst may
- * seem to be owed. Every key is written with its end of life: who owes nothing has no key.
+ * one whose clock is ahead would fill them for all. It may be set back, too, and then more than a burst seems
+ * to be owed, which nobody can: it is written down as a burst at once, or the key would be refused for as long
+ * as the clock went back. Every key is written with its end of life: who owes nothing has no key. For a key that
+ * holds something else, nothing is taken and `{-1}` is the answer: an error would look like one of the server.
  */
 const TEXT = `local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local cost = tonumber(ARGV[1])
 local asked = math.max(cost, 1)
-local held = redis.call('MGET', unpack(KEYS))
 local allowed = 1
 local reply, micros, rests = {0}, {}, {}
+local function keep(key, micros, rest)
+  local value = string.format('%.0f:%.0f', now + micros, rest)
+  redis.call('SET', key, value, 'PX', string.format('%.0f', math.ceil(micros / 1000) + 1))
+end
 for i = 1, #KEYS do
   local at = i * 5 - 3
   local requests, step, part = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local most, mostrest = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local debt, rest = 0, 0
-  if held[i] then
-    local a, b = string.match(held[i], '^(%d+):(%d+)$')
-    if not a then return redis.error_reply('ERR a key of a rate limiter holds something else') end
+  local held = redis.pcall('GET', KEYS[i])
+  if held then
+    local a, b
+    if type(held) == 'string' then a, b = string.match(held, '^(%d+):(%d+)$') end
+    if not a or tonumber(b) >= requests then return {-1} end
     debt, rest = a - now, tonumber(b)
     if debt < 0 then debt, rest = 0, 0 end
-    if rest >= requests then debt, rest = debt + 1, 0 end
-    if debt > most or debt == most and rest > mostrest then debt, rest = most, mostrest end
+    if debt > most or debt == most and rest > mostrest then
+      debt, rest = most, mostrest
+      keep(KEYS[i], debt, rest)
+    end
   end
   reply[i * 2], reply[i * 2 + 1] = debt, rest
   local parts = rest + asked * part
@@ -37,10 +46,7 @@ for i = 1, #KEYS do
   micros[i], rests[i] = debt, rest
 end
 if allowed == 1 and cost > 0 then
-  for i = 1, #KEYS do
-    local value = string.format('%.0f:%.0f', now + micros[i], rests[i])
-    redis.call('SET', KEYS[i], value, 'PX', string.format('%.0f', math.ceil(micros[i] / 1000) + 1))
-  end
+  for i = 1, #KEYS do keep(KEYS[i], micros[i], rests[i]) end
 end
 reply[1] = allowed
 return reply`;
@@ -48,7 +54,7 @@ return reply`;
 /** The script, and the name that EVALSHA has for it. */
 export const RATE_SCRIPT: RedisScript = {
   text: TEXT,
-  sha1: "59657b1791a49f7d8c800fd0de2122d179476584",
+  sha1: "700e690087e900fa88440812b18dd7d2e1993dd0",
 };
 
 /**

@@ -1,3 +1,6 @@
+import { usedShare } from "./_gcra.ts";
+import type { RateRule } from "./rate_store.ts";
+
 /** Half of the slots are empty at least: a look-up passes over one or two entries on average. */
 const SLOTS_PER_ENTRY = 2;
 /** Four words of the key, eight bytes of time, four of its fraction, and whose limit it is: 32 bytes. */
@@ -9,22 +12,30 @@ const TIME = 2;
 
 /** Slots that are looked at for each entry that is added: more than it takes, so that a table empties. */
 const STEPS_PER_INSERT = 4;
-/** Slots that are looked at when there is no room: a microsecond of work. */
-const STEPS_WHEN_FULL = 64;
+/**
+ * Entries that are looked at when there is no room: a microsecond of work. Entries and not slots, or as many
+ * would be taken from where few are as from where many are, until the table was empty here and crammed there.
+ */
+const LOOKS_WHEN_FULL = 32;
 
 /**
  * The moments until which keys owe something, in memory that is allocated once: 64 bytes for each that fits.
  *
  * Open addressing with linear probing; what is taken out is closed up, so that there are no tombstones and
  * nothing ever has to be rehashed. An entry whose moment has come says no more than one that is not there, and
- * its slot is used again: by whoever passes over it, or by a hand that moves on with each addition. What
- * still says something is never dropped. Untouched memory costs nothing: no array is filled beforehand.
+ * its slot is used again: by whoever passes over it, or by a hand that moves on with each addition. When all
+ * say something, the hand takes out who has used least of its limit among those that it passes over, but nobody
+ * who is at its limit. Untouched memory costs nothing: no array is filled beforehand.
  */
 export class RateTable {
   /** Most entries it holds. */
   readonly capacity: number;
   /** Entries that it holds, those included whose moment has come. */
   size = 0;
+  /** Entries that were taken out before their moment. */
+  forgotten = 0;
+  /** The limits, by their tags. */
+  readonly rules: RateRule[] = [];
   readonly #slots: number;
   /** Slots for each of the 2^32 values of a word. */
   readonly #ratio: number;
@@ -111,7 +122,8 @@ export class RateTable {
    * @returns Whether there was room.
    */
   insert(key: Int32Array, tag: number, time: number, rest: number, now: number): boolean {
-    this.#reclaim(now, this.size < this.capacity ? STEPS_PER_INSERT : STEPS_WHEN_FULL);
+    if (this.size < this.capacity) this.#reclaim(now);
+    else this.#makeRoom(now);
     let slot = this.#home(key[0]!);
     for (;;) {
       const held = this.timeAt(slot);
@@ -130,8 +142,8 @@ export class RateTable {
     return true;
   }
 
-  #reclaim(now: number, steps: number): void {
-    for (let step = 0; step < steps; step++) {
+  #reclaim(now: number): void {
+    for (let step = 0; step < STEPS_PER_INSERT; step++) {
       const held = this.timeAt(this.#hand);
       if (held !== 0 && held < now) {
         this.#remove(this.#hand);
@@ -140,6 +152,33 @@ export class RateTable {
         this.#hand = 0;
       }
     }
+  }
+
+  /**
+   * Takes one out, unless all that the hand passes over are at their limits. Who wants a key of its own out
+   * of here needs as many others as fit, each with as much used: those had to be served anyway.
+   */
+  #makeRoom(now: number): void {
+    let least = Infinity;
+    let chosen = -1;
+    for (let looks = 0; looks < LOOKS_WHEN_FULL;) {
+      const slot = this.#hand;
+      const held = this.timeAt(slot);
+      if (held !== 0) {
+        if (held < now) return this.#remove(slot);
+        looks++;
+        const rule = this.rules[this.#words[slot * WORDS_PER_SLOT + TAG]!]!;
+        const used = usedShare(rule, held - now, this.restAt(slot));
+        if (used < least) {
+          least = used;
+          chosen = slot;
+        }
+      }
+      if (++this.#hand === this.#slots) this.#hand = 0;
+    }
+    if (chosen < 0) return;
+    this.#remove(chosen);
+    this.forgotten++;
   }
 
   /** Takes an entry out, and moves up those that had to pass over it. */

@@ -1,4 +1,5 @@
 import { SecurityError } from "../errors.ts";
+import { answerWithin } from "../_internal/answer_within.ts";
 import type { Clock } from "../_internal/clock.ts";
 import { degraded, ruleOf, withoutStore } from "./_gcra.ts";
 import type { LimitReports } from "./_limit_reports.ts";
@@ -11,6 +12,16 @@ export type UnavailableAction = "closed" | "local" | "open";
 /** How long a store must not have failed before it is said to be back: one that wavers fills no log. */
 const STEADY_MS = 1000;
 const RETRY_AFTER_MS = 1000;
+/** How long requests wait for an audit trail to say that the store is away: it may hang as well. */
+const RECORD_WAIT_MS = 1000;
+
+/** That the store went away, on its way to the audit trail. */
+interface AwayRecord {
+  /** Settles when it is done, cannot be, or takes too long. */
+  readonly wait: Promise<void>;
+  /** Whether it was recorded. */
+  isDone: boolean;
+}
 
 /** Decides in the place of a shared store, and reports when it goes away and when it is back. */
 export class UnavailablePolicy {
@@ -22,7 +33,7 @@ export class UnavailablePolicy {
   readonly #reports: LimitReports;
   #isAway = false;
   #failedAtMs = 0;
-  #recorded: Promise<void> = Promise.resolve();
+  #record: AwayRecord = { wait: Promise.resolve(), isDone: false };
 
   constructor(
     action: UnavailableAction,
@@ -66,34 +77,56 @@ export class UnavailablePolicy {
    * @param key The key.
    * @param cost What was asked for.
    * @param cause What the store has thrown.
+   * @param signal Ends the wait for the record.
    * @returns The decision.
    */
-  async decide(key: string, cost: number, cause: unknown): Promise<RateDecision> {
+  async decide(
+    key: string,
+    cost: number,
+    cause: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<RateDecision> {
     this.#failedAtMs = this.#clock.monotonicMs();
     if (!this.#isAway) {
       this.#isAway = true;
-      this.#recorded = this.#reports.recorded({
-        kind: "runtime.limit",
-        operation: "store",
-        outcome: "error",
-        code: "limiter-unavailable",
-        reason: describe(cause),
-        details: { policy: this.#action },
-      });
+      this.#record = this.#startRecord(cause);
     }
     const refused = withoutStore(this.#rules, false, retryAfterMs(cause));
-    try {
-      // To go on without the store is what has to be recorded; what cannot be must not happen.
-      await this.#recorded;
-    } catch {
-      this.#isAway = false;
-      return refused;
+    if (this.#action === "closed") return refused;
+    // To go on without the store is what has to be recorded; what cannot be must not happen.
+    if (!this.#record.isDone) {
+      await answerWithin(() => this.#record.wait, { signal });
+      if (!this.#record.isDone) return refused;
     }
     if (this.#action === "open") return withoutStore(this.#rules, true, 0);
     if (this.#local === undefined) return refused;
     // A share may be less than what one request costs.
     if (this.#localRules.some(({ burst }) => cost > burst)) return refused;
     return degraded(this.#local.consume(key, this.#localRules, cost));
+  }
+
+  /** One wait for all: after it those that come are refused at once, until the record is done. */
+  #startRecord(cause: unknown): AwayRecord {
+    const wait = new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimer(resolve, RECORD_WAIT_MS, { keepAlive: true });
+      const end = () => {
+        timer.cancel();
+        resolve();
+      };
+      this.#reports.recorded({
+        kind: "runtime.limit",
+        operation: "store",
+        outcome: "error",
+        code: "limiter-unavailable",
+        reason: describe(cause),
+        details: { policy: this.#action },
+      }).then(() => record.isDone = true, () => {
+        // The next one tries again.
+        if (this.#record === record) this.#isAway = false;
+      }).finally(end);
+    });
+    const record: AwayRecord = { wait, isDone: false };
+    return record;
   }
 }
 

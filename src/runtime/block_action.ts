@@ -49,7 +49,9 @@ export function blockAction(
   integerOption("make an action", "forMs", forMs, { otherwise: 1, least: 1, most: MAX_BLOCK_MS });
   return async ({ rule, target }) => {
     if (target === null) return;
-    if (target.source !== undefined && parseIp(target.source) === undefined) return;
+    if (target.source !== undefined && parseIp(target.source, { allowZone: true }) === undefined) {
+      return;
+    }
     await blocks.block(target, {
       reason: `alert: ${rule}`,
       ...(forMs === undefined ? {} : { forMs }),

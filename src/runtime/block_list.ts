@@ -25,7 +25,7 @@ import {
   placeOf,
 } from "./_block_target.ts";
 import { type BackOffOptions, readBackOff } from "./_back_off.ts";
-import { Violations } from "./_offenders.ts";
+import { readRule, Violations } from "./_offenders.ts";
 import type {
   Block,
   BlockListOptions,
@@ -57,6 +57,7 @@ const PURPOSE = "make a BlockList";
  * - Block what this side has verified. A name that a failed login claims is somebody else's: block it together
  *   with its source, or anybody can lock anybody out.
  * - Memory is bounded: when `capacity` is reached, the block goes that would have ended first, which is recorded.
+ *   So who can have as many others blocked as that gets rid of a shorter block.
  * - Durations are measured on a clock that does not jump. Snapshots hold times of the clock on the wall.
  * - With a `store`, every machine blocks what one of them saw, after the store's `pollMs` at the latest. No
  *   request waits for the store. While it is away, all blocks stay in force that a machine knows.
@@ -143,7 +144,8 @@ export class BlockList implements Disposable {
   }
 
   /**
-   * Blocks, from this call on. The promise only says that it is recorded, and that the store has it or has failed.
+   * Blocks, from this call on. The promise only says that it is recorded, and that the store has it or fails; it
+   * then gets it later.
    *
    * While a target is blocked, another block without `forMs` changes nothing: one offence that two rules
    * notice counts once.
@@ -195,7 +197,8 @@ export class BlockList implements Disposable {
    */
   async unblock(target: BlockTarget): Promise<boolean> {
     this.#checkOpen();
-    const place = placeOf(target, this.#ipv6PrefixLength);
+    // It may have been copied from a block.
+    const place = placeOf(target, this.#ipv6PrefixLength, { isKept: true });
     if (this.#book.live(place.id, this.#clock.monotonicMs()) === undefined) return false;
     // What cannot be recorded must not happen.
     await this.#audit.ready();
@@ -230,12 +233,12 @@ export class BlockList implements Disposable {
     if (typeof key === "string" && !allowed.hasKey(key)) {
       consider(this.#book.table.get(`k:${nameOf(key)}`));
     }
-    const ip = typeof source === "string" ? parseIp(source) : undefined;
+    const ip = typeof source === "string" ? parseIp(source, { allowZone: true }) : undefined;
     if (ip !== undefined && !allowed.hasIp(ip)) {
       for (const entry of this.#book.table.containing(ip)) consider(entry);
       if (isPrincipal && this.#book.table.pairs > 0) {
         const network = networkOfSource(ip, this.#ipv6PrefixLength);
-        consider(this.#book.table.get(pairId(principal, network)));
+        consider(this.#book.table.get(pairId(nameOf(principal), network)));
       }
     }
     return last === undefined ? undefined : this.#shown(last, nowMs);
@@ -256,8 +259,8 @@ export class BlockList implements Disposable {
   }
 
   /**
-   * Counts a violation, and blocks when there are too many in the time. Violations of who is blocked already do
-   * not count.
+   * Counts a violation, and blocks when there are too many of the same rule in the time. Violations of who is
+   * blocked already do not count.
    *
    * @param target Whose.
    * @param options Why, how many, in what time, and for how long.
@@ -269,21 +272,13 @@ export class BlockList implements Disposable {
     options: ViolationOptions,
   ): Promise<Block | undefined> {
     this.#checkOpen();
-    const threshold = integerOption("record a violation", "threshold", options.threshold, {
-      otherwise: 5,
-      least: 1,
-      most: 1000,
-    });
-    const withinMs = integerOption("record a violation", "withinMs", options.withinMs, {
-      otherwise: 60_000,
-      least: 1,
-    });
+    const rule = readRule(options);
     const place = placeOf(target, this.#ipv6PrefixLength);
     const nowMs = this.#clock.monotonicMs();
     const entry = this.#book.live(place.id, nowMs);
     if (entry !== undefined) return this.#shown(entry, nowMs);
     if (this.#allowed.hasPlace(place)) return undefined;
-    if (!this.#violations.note(place.id, nowMs, threshold, withinMs)) return undefined;
+    if (!this.#violations.note(place.id, nowMs, rule)) return undefined;
     return await this.block(target, options);
   }
 
@@ -300,7 +295,10 @@ export class BlockList implements Disposable {
    * Takes up a snapshot: all of it, or nothing. Blocks that are in force are only ever prolonged.
    *
    * A block lasts until the time in the snapshot, by the clock on the wall. A clock that now shows an earlier
-   * time than when the snapshot was taken makes no block longer than it was then.
+   * time than when the snapshot was taken makes no block longer than it was then. What another machine has
+   * lifted since then stays lifted, once the store has said so.
+   *
+   * Keep a snapshot where nobody else can write: whoever can change it can block anybody, and whole networks.
    *
    * @param snapshot What {@linkcode BlockList.snapshot} gave, such as from `JSON.parse`.
    * @returns How many blocks it had that are still in force.
@@ -311,6 +309,7 @@ export class BlockList implements Disposable {
     const { takenAtMs, blocks, offenders } = checkSnapshot(snapshot, this.#capacity);
     const nowMs = this.#clock.monotonicMs();
     const sinceMs = Math.max(takenAtMs, this.#clock.wallMs());
+    const happenedMs = nowMs - (sinceMs - takenAtMs);
     const places = blocks.map(({ target }) => this.#restoredPlace(target));
     for (const { id, level, forgetAtMs } of offenders) {
       const leftMs = forgetAtMs - sinceMs;
@@ -323,8 +322,9 @@ export class BlockList implements Disposable {
       if (endsMs <= nowMs || this.#allowed.hasPlace(place)) return;
       restored++;
       this.#book.put(place, reason, level, endsMs);
-      this.#sync?.later(place.id);
+      this.#sync?.later(place.id, undefined, happenedMs);
     });
+    this.#sync?.rewind();
     this.#audit.restored(restored);
     return restored;
   }
@@ -373,18 +373,18 @@ export class BlockList implements Disposable {
     return { target, reason, level, remainingMs: Math.ceil(untilMs - nowMs) };
   }
 
-  #learn({ target, reason, level, remainingMs }: SharedBlock): void {
-    const place = placeOf(target, this.#ipv6PrefixLength);
+  #learn({ target, reason, level, remainingMs, liftedAgoMs = Infinity }: SharedBlock): void {
+    const place = placeOf(target, this.#ipv6PrefixLength, { isKept: true });
     const nowMs = this.#clock.monotonicMs();
     const known = this.#book.live(place.id, nowMs);
     if (remainingMs === 0) {
-      // What happened here after it was lifted there has not been sent yet.
-      if (known === undefined || this.#sync?.isPending(place.id)) return;
+      // What happened here after it was lifted there may not have been sent yet.
+      if (known === undefined || !this.#sync?.giveWay(place.id, nowMs - liftedAgoMs)) return;
       this.#book.remove(known);
       this.#audit.happened("unblock", known, { learned: true });
       return;
     }
-    if (this.#allowed.hasPlace(place)) return;
+    if (this.#allowed.hasPlace(place) || this.#sync?.isLifting(place.id)) return;
     const entry = this.#book.put(place, shorten(reason), level, nowMs + remainingMs);
     this.#book.remember(entry, level + 1);
     if (known === undefined) this.#audit.happened("block", entry, { learned: true, level });
@@ -392,7 +392,7 @@ export class BlockList implements Disposable {
 
   #restoredPlace(target: unknown): BlockPlace {
     try {
-      return placeOf(target, this.#ipv6PrefixLength);
+      return placeOf(target, this.#ipv6PrefixLength, { isKept: true });
     } catch (cause) {
       throw invalid("target", cause);
     }

@@ -40,6 +40,13 @@ export interface SharedBlock {
   readonly level: number;
   /** How long it still lasts, in milliseconds; 0 says that it was lifted. */
   readonly remainingMs: number;
+  /**
+   * In answers, how long ago it was lifted, in milliseconds. Without it, a lifting loses against what a list
+   * still has to send of the same target, such as from its snapshot.
+   *
+   * @default {undefined}
+   */
+  readonly liftedAgoMs?: number;
 }
 
 /** What has changed in a store. */

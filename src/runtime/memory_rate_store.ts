@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../_internal/clock.ts";
 import { integerOption } from "../_internal/options.ts";
-import { decide, fitDebt, MOST_LIMITS, newDebts } from "./_gcra.ts";
+import { decide, MOST_LIMITS, newDebts } from "./_gcra.ts";
 import { KeyHash } from "./_key_hash.ts";
 import { RateTable } from "./_rate_table.ts";
 import type { RateDecision, RateRule, RateStore } from "./rate_store.ts";
@@ -27,6 +27,8 @@ export interface MemoryRateStoreStats {
   readonly size: number;
   /** How many fit. */
   readonly capacity: number;
+  /** How many debts of keys below their limits were forgotten, to make room for others. */
+  readonly forgotten: number;
   /** How many requests were counted in shared buckets, as there was no room. */
   readonly overflowed: number;
   /** Memory that it takes, in bytes. */
@@ -43,13 +45,17 @@ interface Buckets {
  * Remembers the debts of keys in the memory of one process, in a fixed amount: 64 bytes for each that fits, and
  * at most 16 more for each limit once it was full.
  *
- * - A debt is never forgotten before it is paid back, however many other keys come: an attacker cannot wash a
- *   limited key out, and a window of 30 days lasts 30 days. A key that owes nothing takes no room.
- * - When it is full of debts, new keys are counted together with others: each belongs to one of at least
- *   `capacity / 2` shared buckets per limit by a keyed hash, so that nobody chooses with whom. A bucket counts
- *   like a key, and so it allows no more to each of those in it: nobody gets away. It may allow less, but
- *   only where very many keys are new at once, and never to all newcomers for what some of them did.
- * - A key that gets room of its own later starts with the debt of its bucket, which is never less than its own.
+ * - A key at its limit, where one more request would be refused, is never forgotten before that one would be
+ *   allowed, however many other keys come: an attacker cannot wash it out, and a window of 30 days lasts 30 days.
+ * - When it is full, a key that is new takes the place of another below its limit: that which has used least
+ *   of its own, among some thirty. So a flood of keys with a request each locks nobody out, and makes it forget
+ *   such keys. For a key that has used more to be forgotten, about `capacity` others must have used as much.
+ * - Where all of those thirty are at their limits, the new key is counted together with others, in one of at
+ *   least `capacity / 2` shared buckets per limit, by a keyed hash, so that nobody chooses with whom. A bucket
+ *   counts like a key, and allows no more to each of those in it, but it may allow less. To lock most newcomers
+ *   out, somebody has to use the whole burst of nearly `capacity` keys, and then that of as many again as there
+ *   are buckets, before they are paid back. Mind that with a `burst` of 1 each request is a whole one.
+ * - A key that gets room of its own later starts with the debt of its bucket. One that owes nothing takes none.
  * - Every call does a bounded amount of work. There is no sweep, no rehash, no timer and nothing to close.
  * - Time is taken from a clock that never goes back, and one that does stands still here.
  *
@@ -107,12 +113,12 @@ export class MemoryRateStore implements RateStore {
 
   /** What it holds now. */
   get stats(): MemoryRateStoreStats {
-    const { size, capacity } = this.#table;
+    const { size, capacity, forgotten, bytes } = this.#table;
     const buckets = this.#buckets.reduce(
       (sum, each) => sum + (each === undefined ? 0 : each.times.byteLength * 2),
       0,
     );
-    return { size, capacity, overflowed: this.#overflowed, bytes: this.#table.bytes + buckets };
+    return { size, capacity, forgotten, overflowed: this.#overflowed, bytes: bytes + buckets };
   }
 
   /**
@@ -142,7 +148,6 @@ export class MemoryRateStore implements RateStore {
         debts.rests[at] = buckets?.rests[index] ?? 0;
       }
       if (debts.micros[at]! < 0) debts.micros[at] = debts.rests[at] = 0;
-      else fitDebt(limits[at]!, debts, at);
     }
     const decision = decide(limits, cost, debts, this.#after);
     if (cost > 0 && decision.allowed) this.#keep(hash.words, tags, now);
@@ -176,8 +181,8 @@ export class MemoryRateStore implements RateStore {
       if (this.#slots[at]! >= 0) continue;
       const time = now + micros[at]!;
       if (this.#table.insert(key, tags[at]!, time, rests[at]!, now)) continue;
-      // Full of debts: an attacker with many keys gets here, and so do the clients that are new meanwhile.
-      // Dropping a debt would let a limited key start anew, and refusing would lock everybody new out.
+      // Full of keys at their limits: who uses up very many gets here, and so do the clients that are new
+      // meanwhile. Dropping one would let it start anew, and refusing would lock everybody new out.
       this.#overflowed++;
       const buckets = this.#buckets[tags[at]!] ??= this.#newBuckets();
       const index = this.#bucketOf(key);
@@ -197,11 +202,11 @@ export class MemoryRateStore implements RateStore {
   }
 
   #tagsOf(rules: readonly RateRule[]): readonly number[] {
-    const tags = rules.map(({ name }) => {
-      const known = this.#tags.get(name);
+    const tags = rules.map((rule) => {
+      const known = this.#tags.get(rule.id);
       if (known !== undefined) return known;
-      this.#tags.set(name, this.#tags.size);
-      return this.#tags.size - 1;
+      this.#tags.set(rule.id, this.#tags.size);
+      return this.#table.rules.push(rule) - 1;
     });
     this.#lastRules = rules;
     this.#lastTags = tags;

@@ -24,6 +24,9 @@ export interface RateLimiterOptions {
    * - `local`: each process applies the limits on its own, in memory.
    * - `open`: requests are allowed. Whoever can make the store fail has no limit then.
    *
+   * `local` and `open` begin once `reporter` has recorded that the store is away. Requests wait a second for it
+   * at most; then they are refused until it has.
+   *
    * @default {"closed"}
    */
   readonly onUnavailable?: UnavailableAction;
@@ -192,8 +195,8 @@ export class RateLimiter implements Disposable {
    */
   async enforce(key: RateKey, options: RateCheckOptions = NO_OPTIONS): Promise<RateDecision> {
     const decision = await this.check(key, options);
-    if (decision.code === undefined) return decision;
-    const { code, retryAfterMs, limit } = decision;
+    if (decision.allowed) return decision;
+    const { code = "rate-limited", retryAfterMs, limit } = decision;
     const message = code === "rate-limited"
       ? "Too many requests"
       : "The rate limiter cannot decide at the moment";
@@ -233,7 +236,7 @@ export class RateLimiter implements Disposable {
       policy.answered();
     } catch (error) {
       signal?.throwIfAborted();
-      decision = await policy.decide(key, cost, error);
+      decision = await policy.decide(key, cost, error, signal);
     }
     return decision.allowed ? decision : this.#refused(key, cost, decision);
   }

@@ -10,6 +10,8 @@
  * `intervalMicros + intervalRest / requests`.
  */
 export interface RateRule {
+  /** Its name and its numbers in one text: what a store counts it under. */
+  readonly id: string;
   /** Its name, unique among the limits of a limiter. */
   readonly name: string;
   /** How many requests a window. */
@@ -57,7 +59,8 @@ export interface RateConsumeOptions {
 /**
  * What remembers how much of their limits keys have used.
  *
- * Two limiters that share a store share the limits that have the same name.
+ * Two limiters that share a store share the limits of which name and numbers are the same, and no others: 5
+ * logins do not use up what another limiter allows. Whoever changes a number begins anew.
  */
 export interface RateStore {
   /** Whether it may be out of reach, so that a policy for that case is needed. */

@@ -32,7 +32,8 @@ const DECIMAL = /^[0-9]{1,15}$/;
  *
  * No request waits for Redis: each machine asks for changes every `pollMs`, so that what one blocks is blocked by
  * all of them `pollMs` later at the most. While Redis is away, each machine keeps what it knows, and sends what
- * it has blocked as soon as Redis is back; when Redis has lost its data, the machines fill it again.
+ * it has blocked as soon as Redis is back; when Redis has lost its data, or comes back with older data, the
+ * machines fill it again. A lifting that was lost with them is lost.
  *
  * Times are durations by the server's clock, so no machine's clock matters. The server should have
  * `maxmemory-policy noeviction`: with another policy it may forget blocks of which new machines then do not
@@ -58,6 +59,8 @@ export class RedisBlockStore implements BlockStore {
   readonly #keys: readonly string[];
   readonly #timeoutMs: number;
   readonly #capacity: number;
+  /** How far this machine has seen the server count. */
+  #seen = { epoch: "", version: 0 };
 
   /**
    * Makes a store; nothing is sent yet.
@@ -104,9 +107,13 @@ export class RedisBlockStore implements BlockStore {
     const isLifted = remainingMs === 0;
     const record = (isLifted ? "-" : "+") + JSON.stringify({ target, reason, level });
     const keptMs = String(isLifted ? LIFTED_MS : Math.ceil(remainingMs));
-    const args = [crypto.randomUUID(), id, record, keptMs, String(this.#capacity)];
-    const version = replyText(await this.#run(PUT_SCRIPT, args, signal));
-    if (typeof version !== "string" || !DECIMAL.test(version)) throw unavailable();
+    const args = [
+      ...[crypto.randomUUID(), id, record, keptMs, String(this.#capacity)],
+      ...[this.#seen.epoch, String(this.#seen.version)],
+    ];
+    const reply = await this.#run(PUT_SCRIPT, args, signal);
+    if (!Array.isArray(reply)) throw unavailable();
+    this.#see(...reply.map(replyText));
   }
 
   /**
@@ -124,10 +131,8 @@ export class RedisBlockStore implements BlockStore {
     const [seenEpoch = "", seenVersion = "0"] = cursor?.split(" ") ?? [];
     const reply = await this.#run(CHANGES_SCRIPT, [seenEpoch, seenVersion, String(LIMIT)], signal);
     if (!Array.isArray(reply)) throw unavailable();
-    const [epoch, version, more, ...records] = reply.map(replyText);
-    if (typeof epoch !== "string" || typeof version !== "string" || !DECIMAL.test(version)) {
-      throw unavailable();
-    }
+    const [first, second, more, ...records] = reply.map(replyText);
+    const { epoch, version } = this.#see(first, second);
     const blocks: SharedBlock[] = [];
     let unreadable = 0;
     for (let at = 0; at + 1 < records.length; at += 2) {
@@ -139,9 +144,19 @@ export class RedisBlockStore implements BlockStore {
       cursor: `${epoch} ${version}`,
       blocks,
       hasMore: more === "1",
-      isReset: seenEpoch !== "" && seenEpoch !== epoch,
+      isReset: seenEpoch !== "" && (seenEpoch !== epoch || version < Number(seenVersion)),
       unreadable,
     };
+  }
+
+  #see(epoch?: string | null, text?: string | null): { epoch: string; version: number } {
+    if (typeof epoch !== "string" || typeof text !== "string" || !DECIMAL.test(text)) {
+      throw unavailable();
+    }
+    const now = { epoch, version: Number(text) };
+    // What is less than it was stays known, until the next block tells the server.
+    if (epoch !== this.#seen.epoch || now.version > this.#seen.version) this.#seen = now;
+    return now;
   }
 
   async #run(script: RedisScript, args: readonly string[], signal: AbortSignal): Promise<unknown> {
@@ -167,11 +182,14 @@ function readRecord(
   }
   try {
     const { target, reason, level } = JSON.parse(record.slice(1));
-    placeOf(target, 128);
+    placeOf(target, 128, { isKept: true });
     const isRight = typeof reason === "string" && reason.length <= MAX_REASON &&
       Number.isInteger(level) && level >= 0 && level <= MAX_LEVEL;
-    const remainingMs = record[0] === "+" ? Math.min(Number(left), MAX_BLOCK_MS) : 0;
-    return isRight ? { target, reason, level, remainingMs } : undefined;
+    if (!isRight) return undefined;
+    const leftMs = Number(left);
+    return record[0] === "+"
+      ? { target, reason, level, remainingMs: Math.min(leftMs, MAX_BLOCK_MS) }
+      : { target, reason, level, remainingMs: 0, liftedAgoMs: Math.max(0, LIFTED_MS - leftMs) };
   } catch {
     return undefined;
   }

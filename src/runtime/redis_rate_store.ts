@@ -43,13 +43,14 @@ const PLAIN_KEY = /^[A-Za-z0-9:._@/-]{1,128}$/;
  * from the limit nevertheless. A client that sends a command again after a lost connection may take twice.
  *
  * After some failures in a row the server is left alone for a pause, as each request would otherwise wait for
- * the whole deadline; then one at a time finds out whether it is back.
+ * the whole deadline; then one at a time finds out whether it is back. Requests that were under way together
+ * are one failure. Who hangs up leaves its command under way until the deadline, to tell whether it is answered.
  *
  * - It needs Redis 5 or later, or Valkey, with `maxmemory-policy noeviction`: with any other, a flood makes it
  *   forget limited keys. Each key lives as long as its debt.
  * - What it forgets in a restart or a failover starts anew. Commands have to go to the primary.
- * - Keys are `prefix{key}name`, with the name of the limit; a key that is long or has unusual characters is
- *   hashed. Limiters with the same prefix share the limits that have the same name.
+ * - Keys are `prefix{key}name:requests:windowMs:burst`, as the limit has them; a key that is long or has
+ *   unusual characters is hashed. Limiters with the same prefix share the limits that are the same in all that.
  *
  * @example
  * ```ts
@@ -80,6 +81,7 @@ export class RedisRateStore implements RateStore {
   readonly #after = newDebts();
   #lastRules: readonly RateRule[] | undefined;
   #lastArguments: readonly string[] = [];
+  #lastIds: readonly string[] = [];
 
   /**
    * Makes a store; nothing is sent yet.
@@ -138,17 +140,18 @@ export class RedisRateStore implements RateStore {
     const ticket = this.#breaker.enter(nowMs);
     if (ticket === 0) return Promise.reject(unavailable(this.#breaker.pauseLeftMs(nowMs)));
     return new Promise((resolve, reject) => {
-      const call = new Call(this.#deadlines, signal, (cause, isDropped) => {
-        reject(isDropped ? this.#dropped(ticket, cause) : this.#failed(ticket, cause));
+      const call = new Call(this.#deadlines, signal, reject, (cause) => {
+        reject(this.#failed(ticket, cause));
       });
       this.#deadlines.add(call, nowMs);
       const take = (reply: unknown) => {
         if (call.isOver) return;
-        const decision = this.#read(reply, limits, cost);
-        if (decision === undefined) return call.stop(new TypeError("Redis gave no decision"));
         call.end();
+        // A key that holds something else is that key's trouble: the server has answered.
         this.#breaker.succeeded(ticket);
-        resolve(decision);
+        const decision = this.#read(reply, limits, cost);
+        if (decision !== undefined) return resolve(decision);
+        reject(unavailable(RETRY_AFTER_MS, new TypeError("Redis gave no decision")));
       };
       const words = this.#wordsOf(key, limits, cost);
       this.#send(words, call).then(take, (error) => {
@@ -176,11 +179,6 @@ export class RedisRateStore implements RateStore {
     return unavailable(pauseMs, cause);
   }
 
-  #dropped(ticket: number, reason: unknown): unknown {
-    this.#breaker.dropped(ticket);
-    return reason;
-  }
-
   /** What a function of the user throws, rejects; nothing else is added on the way of every check. */
   #send(words: RedisWords, call: RedisCommandOptions): Promise<unknown> {
     try {
@@ -194,12 +192,13 @@ export class RedisRateStore implements RateStore {
     if (limits !== this.#lastRules) {
       this.#lastRules = limits;
       this.#lastArguments = ruleArguments(limits);
+      this.#lastIds = limits.map(({ id }) => id);
     }
     // `#` is in no plain key, so that a hash is never taken for one.
     const tag = PLAIN_KEY.test(key) ? key : `#${encodeBase64Url(sha256(key).subarray(0, 18))}`;
     const start = `${this.#prefix}{${tag}}`;
     const words: [string, ...string[]] = ["EVALSHA", RATE_SCRIPT.sha1, String(limits.length)];
-    for (const { name } of limits) words.push(start + name);
+    for (const id of this.#lastIds) words.push(start + id);
     words.push(String(cost), ...this.#lastArguments);
     return words;
   }
@@ -211,17 +210,20 @@ class Call implements Deadlined, RedisCommandOptions {
   isOver = false;
   readonly #deadlines: DeadlineQueue;
   readonly #outer: AbortSignal | undefined;
-  readonly #reject: (cause: unknown, isDropped: boolean) => void;
+  readonly #hangUp: (reason: unknown) => void;
+  readonly #fail: (cause: unknown) => void;
   #controller: AbortController | undefined;
 
   constructor(
     deadlines: DeadlineQueue,
     signal: AbortSignal | undefined,
-    reject: (cause: unknown, isDropped: boolean) => void,
+    hangUp: (reason: unknown) => void,
+    fail: (cause: unknown) => void,
   ) {
     this.#deadlines = deadlines;
     this.#outer = signal;
-    this.#reject = reject;
+    this.#hangUp = hangUp;
+    this.#fail = fail;
     signal?.addEventListener("abort", this);
   }
 
@@ -242,12 +244,11 @@ class Call implements Deadlined, RedisCommandOptions {
    * Ends it without a decision, unless it has ended.
    *
    * @param cause Why.
-   * @param isDropped Whether the caller went away, which says nothing of the server.
    */
-  stop(cause: unknown, isDropped = false): void {
+  stop(cause: unknown): void {
     if (this.isOver) return;
     this.end();
-    this.#reject(cause, isDropped);
+    this.#fail(cause);
   }
 
   expire(): void {
@@ -256,9 +257,13 @@ class Call implements Deadlined, RedisCommandOptions {
     this.#controller?.abort(reason);
   }
 
+  /**
+   * The caller waits no more. The command goes on to its deadline: if it ended here, a server that hangs would
+   * never be seen to fail by callers who are less patient, and commands would pile up in the client.
+   */
   handleEvent(): void {
-    this.stop(this.#outer?.reason, true);
-    this.#controller?.abort(this.#outer?.reason);
+    this.#outer?.removeEventListener("abort", this);
+    this.#hangUp(this.#outer?.reason);
   }
 }
 

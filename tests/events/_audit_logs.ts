@@ -62,6 +62,7 @@ export class Log {
   async seal(): Promise<string> {
     const details = await this.checkpoints.make(this.state);
     this.add({ kind: "audit.checkpoint", details });
+    this.checkpoints.kept();
     return details["note"] as string;
   }
 
@@ -69,6 +70,7 @@ export class Log {
   async prune(last: ChainState, names: readonly string[]): Promise<void> {
     const details = await this.checkpoints.makePrune(last, names);
     this.add({ kind: "audit.prune", details });
+    this.checkpoints.kept();
   }
 }
 

@@ -4,13 +4,29 @@
  * With `std/log` in place of the durability, it writes with the file handler of @std/log.
  */
 import { type Durability, jsonLinesSink } from "../../src/events/json_lines_sink.ts";
-import { event } from "./_sink_events.ts";
+import type { AuditEvent } from "../../src/events/audit_event.ts";
 
 /** How many events a program writes before it ends. */
 export const EVENTS = 5;
 
 /** How many it writes into a file that cannot take them all. */
 export const FILL = 170;
+
+/** Here, and not with what the tests share: hundreds of these programs are started. */
+function event(id: string): AuditEvent {
+  const time = "2026-01-02T03:04:05.678Z";
+  return {
+    id,
+    seq: 1,
+    kind: "file.read",
+    outcome: "success",
+    severity: "info",
+    time,
+    recordedAt: time,
+    correlationId: "c-1",
+    details: {},
+  };
+}
 
 const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 
@@ -25,7 +41,7 @@ async function writer(
       chain: {},
       flushIntervalMs: 60_000,
     });
-    return (id) => sink.write(event({ id }));
+    return (id) => sink.write(event(id));
   }
   const { FileHandler, Logger } = await import("@std/log");
   const handler = new FileHandler("INFO", { filename: path });
@@ -65,8 +81,27 @@ async function fillUp(path: string, write: (id: string) => void | Promise<void>)
   say(`lost ${lost}`);
 }
 
+/** What a program has to do itself when it is to end: it takes a while, and reports. */
+function drainOn(signal: Deno.Signal, write: (id: string) => void | Promise<void>): void {
+  let heard = 0;
+  Deno.addSignalListener(signal, () => {
+    say("heard");
+    if (++heard > 1) return;
+    setTimeout(() => {
+      write("drained")?.catch(() => {});
+      Deno.exit(0);
+    }, 50);
+  });
+}
+
 async function run([how = "", path = "", durability = ""]: readonly string[]): Promise<void> {
   const write = await writer(path, durability);
+  if (how === "drain" || how === "drain-two") drainOn("SIGTERM", write);
+  if (how === "drain-two") await (await writer(`${path}.two`, durability))("other");
+  if (how === "unload" || how === "throw-late") {
+    const type = how === "unload" ? "unload" : "error";
+    globalThis.addEventListener(type, () => void write("late")?.catch(() => {}));
+  }
   if (how === "write-on") await writeOn(write);
   if (how === "fill-up") return await fillUp(path, write);
   for (let number = 1; number <= EVENTS; number++) {
@@ -77,6 +112,7 @@ async function run([how = "", path = "", durability = ""]: readonly string[]): P
   say("written");
   switch (how) {
     case "throw":
+    case "throw-late":
       setTimeout(() => {
         throw new Error("thrown");
       }, 0);
@@ -88,6 +124,9 @@ async function run([how = "", path = "", durability = ""]: readonly string[]): P
       Deno.exit(3);
       break;
     case "sigterm":
+    case "sigint":
+    case "drain":
+    case "drain-two":
     case "kill":
       setTimeout(() => {}, 60_000);
   }

@@ -152,7 +152,7 @@ Deno.test("report() makes a placeholder of what JSON cannot say", () => {
     ["a\ud800b", "a\ufffdb"],
     [{ "\udc00": 1 }, { "\ufffd": 1 }],
     [JSON.parse('{"__proto__":{"isAdmin":true}}'), { "[__proto__]": { isAdmin: true } }],
-    [JSON.parse('{"__proto__":1,"[__proto__]":2}'), { "[__proto__]": 1, "[__proto__]'": 2 }],
+    [JSON.parse('{"__proto__":1,"[__proto__]":2}'), { "[__proto__]": 1, "[__proto__]'2": 2 }],
   ];
   const { detail } = recorder();
   for (const [value, expected] of cases) assertEquals(detail(value), expected);

@@ -38,12 +38,43 @@ Deno.test("Chain.seal() loses no member that it does not know", () => {
   assertEquals(readRecord(line)?.prev, GENESIS.hash);
 });
 
+Deno.test("Chain.seal() takes any member for what it is, whatever objects have of that name", () => {
+  for (const name of ["constructor", "toString", "__proto__"]) {
+    const given = Object.defineProperty({ ...event() }, name, {
+      value: "x",
+      enumerable: true,
+    });
+    const line = new Chain("w1").seal(given);
+    assertStrictEquals(line.includes(`"${name}":"x"`), true, name);
+    assertEquals(readRecord(line)?.seq, 1, name);
+  }
+});
+
+Deno.test("Chain.seal() sorts what it did not expect to have members", () => {
+  const given = { ...event(), principal: { z: 1, a: 2 } as unknown as string };
+  assertEquals(readRecord(new Chain("w1").seal(given))?.seq, 1);
+  const endless = { ...event(), durationMs: NaN };
+  assertThrows(() => new Chain("w1").seal(endless), TypeError);
+});
+
 Deno.test("Chain.seal() leaves the chain as it was when an event is no JSON", () => {
   const chain = new Chain("w1");
   for (const details of [{ big: 1n }, { text: "\ud800" }, { not: NaN }]) {
     assertThrows(() => chain.seal(event({ details })), TypeError);
   }
   assertStrictEquals(chain.state, GENESIS);
+});
+
+Deno.test("Chain.seal() refuses details that are too deep for readRecord()", () => {
+  const chain = new Chain("w1");
+  const nested = (levels: number) => {
+    let details: Record<string, unknown> = {};
+    for (let level = 1; level < levels; level++) details = { d: details };
+    return details;
+  };
+  assertEquals(readRecord(chain.seal(event({ details: nested(127) })))?.seq, 1);
+  assertThrows(() => chain.seal(event({ details: nested(128) })), TypeError, "levels");
+  assertEquals(chain.state.seq, 1);
 });
 
 const line = new Chain("w1").seal(event({ resource: "a\u200bb", details: { n: 1, z: "é" } }));

@@ -4,6 +4,7 @@ import { type ChainOptions, Checkpoints } from "../../src/events/_checkpoints.ts
 import { epochMac, nextEpochKey } from "../../src/events/_epochs.ts";
 import { generateAuditLogKeys } from "../../src/events/audit_log_signer.ts";
 import {
+  type EpochClosing,
   type EpochKeyStore,
   type EpochState,
   generateEpochKey,
@@ -156,15 +157,95 @@ Deno.test("Checkpoints.make() closes an epoch each time, and saves the next key 
   const text = `bartizan-audit-log\n7\n${state.hash}\n`;
   const first = await checkpoints.make(state);
   assertEquals(first, { note: text, epoch: 0, mac: epochMac(0, key, text).toBase64() });
-  assertEquals(store.state, { epoch: 1, key: nextEpochKey(key), last: first });
+  const pending = [first] as unknown as EpochClosing[];
+  assertEquals(store.state, { epoch: 1, key: nextEpochKey(key), pending });
   // Both at once take one key each.
   const [second, third] = await Promise.all([
     checkpoints.make(state),
     checkpoints.makePrune(state, []),
   ]);
   assertEquals([second["epoch"], third["epoch"]], [1, 2]);
-  assertEquals(second["earlier"], first);
   assertEquals(store.state.epoch, 3);
+});
+
+Deno.test("Checkpoints.make() tells each closing again until its record is in the log", async () => {
+  const store = memoryStore(generateEpochKey());
+  const closing = ({ note, epoch, mac }: Record<string, unknown>) => ({ note, epoch, mac });
+  const told: unknown[] = [];
+  // Each of these programs is killed between the save and the record.
+  for (let crashes = 0; crashes < 3; crashes++) {
+    const made = await new Checkpoints({ epochKeys: store }, new VirtualClock()).make(state);
+    assertEquals(made["earlier"], crashes === 0 ? undefined : told);
+    told.push(closing(made));
+  }
+  const checkpoints = new Checkpoints({ epochKeys: store }, new VirtualClock());
+  const made = await checkpoints.make(state);
+  assertEquals(made["earlier"], told);
+  assertEquals((await checkpoints.make(state))["earlier"], [...told, closing(made)]);
+  checkpoints.kept();
+  assertEquals(Object.keys(await checkpoints.make(state)), ["note", "epoch", "mac"]);
+});
+
+Deno.test("Checkpoints.kept() keeps nothing of what failed to be made", async () => {
+  const store = memoryStore(generateEpochKey());
+  await new Checkpoints({ epochKeys: store }, new VirtualClock()).make(state);
+  const { save } = store;
+  store.save = () => Promise.reject(new Error("out of order"));
+  const checkpoints = new Checkpoints({ epochKeys: store }, new VirtualClock());
+  await assertRejects(() => checkpoints.make(state));
+  store.save = save;
+  checkpoints.kept();
+  assertEquals(((await checkpoints.make(state))["earlier"] as unknown[]).length, 1);
+});
+
+Deno.test("Checkpoints.make() tells 64 closings at most, and closes no epoch beyond them", async () => {
+  const store = memoryStore(generateEpochKey());
+  const make = () => new Checkpoints({ epochKeys: store }, new VirtualClock()).make(state);
+  for (let crashes = 0; crashes < 64; crashes++) await make();
+  for (let more = 0; more < 3; more++) {
+    const made = await make();
+    assertEquals(Object.keys(made), ["note", "earlier"]);
+    assertEquals((made["earlier"] as unknown[]).length, 64);
+  }
+  assertEquals(store.state.epoch, 64);
+  const checkpoints = new Checkpoints({ epochKeys: store }, new VirtualClock());
+  await checkpoints.make(state);
+  checkpoints.kept();
+  const { epoch, earlier } = await checkpoints.make(state);
+  assertEquals([epoch, earlier], [64, undefined]);
+});
+
+Deno.test("Checkpoints.beginChain() leaves out what closed epochs of another chain", async () => {
+  const store = memoryStore(generateEpochKey());
+  const make = () => new Checkpoints({ epochKeys: store }, new VirtualClock()).make(state);
+  await make();
+  await make();
+  const checkpoints = new Checkpoints({ epochKeys: store }, new VirtualClock());
+  checkpoints.beginChain();
+  const { epoch, earlier } = await checkpoints.make(state);
+  assertEquals([epoch, earlier], [2, undefined]);
+  assertEquals(((await checkpoints.make(state))["earlier"] as unknown[]).length, 1);
+});
+
+Deno.test("Checkpoints.make() waits for a save that is late, which would bring an old key back", async () => {
+  const clock = new VirtualClock();
+  const store = memoryStore(generateEpochKey());
+  const { save } = store;
+  let finish = () => {};
+  store.save = (next) => new Promise((resolve) => finish = () => resolve(save(next)));
+  const checkpoints = new Checkpoints({ epochKeys: store }, clock);
+  for (let attempt = 0; attempt < 2; attempt++) {
+    const late = checkpoints.make(state);
+    await until(() => clock.timers === 1);
+    clock.advance(5_000);
+    await assertRejects(() => late, DOMException, "No answer in time");
+  }
+  assertEquals(store.state.epoch, 0);
+  store.save = save;
+  finish();
+  const { epoch, earlier } = await checkpoints.make(state);
+  assertEquals([epoch, (earlier as unknown[]).length], [1, 1]);
+  assertEquals(store.state.epoch, 2);
 });
 
 Deno.test("Checkpoints.makePrune() works without a key", async () => {

@@ -24,7 +24,8 @@ Deno.test("epochKeyFile() keeps one state, in a file for its owner only", async 
     const first = generateEpochKey();
     await store.save({ epoch: 0, key: first });
     assertEquals(await store.load(), { epoch: 0, key: first });
-    const next = { epoch: 1, key: nextEpochKey(first), last: { note: "n", epoch: 0, mac: "m" } };
+    const pending = [{ note: "n", epoch: 0, mac: "m" }];
+    const next = { epoch: 1, key: nextEpochKey(first), pending };
     await store.save(next);
     assertEquals(await store.load(), next);
     if (Deno.build.os !== "windows") {
@@ -48,6 +49,35 @@ Deno.test("epochKeyFile().save() leaves the state and no other file when it fail
   });
 });
 
+Deno.test("epochKeyFile() leaves no key behind that a crash kept from its place", async () => {
+  const key = generateEpochKey();
+  for (const use of ["load", "save"] as const) {
+    await withFiles({}, async (path, folder) => {
+      const store = epochKeyFile(path("epoch.json"));
+      await store.save({ epoch: 0, key });
+      // What is there when the program is killed between the write and the rename.
+      await Deno.copyFile(path("epoch.json"), path("epoch.json.tmp"));
+      if (use === "load") assertEquals((await store.load())?.epoch, 0);
+      else await store.save({ epoch: 1, key });
+      const names = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+      assertEquals(names, ["epoch.json"], use);
+    });
+  }
+});
+
+Deno.test({
+  name: "epochKeyFile().save() writes through no link",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await withFiles({ "victim": "safe" }, async (path) => {
+      await Deno.symlink(path("victim"), path("epoch.json.tmp"));
+      await epochKeyFile(path("epoch.json")).save({ epoch: 0, key: generateEpochKey() });
+      assertEquals(await Deno.readTextFile(path("victim")), "safe");
+      assertEquals((await Deno.lstat(path("epoch.json"))).isFile, true);
+    });
+  },
+});
+
 Deno.test("epochKeyFile().load() rejects when the file holds no state", async () => {
   const key = generateEpochKey().toBase64();
   const wrong = [
@@ -60,7 +90,9 @@ Deno.test("epochKeyFile().load() rejects when the file holds no state", async ()
     JSON.stringify({ epoch: "0", key }),
     JSON.stringify({ epoch: 2 ** 53, key }),
     JSON.stringify({ epoch: 0, key: key.slice(4) }),
-    JSON.stringify({ epoch: 0, key, last: 1 }),
+    JSON.stringify({ epoch: 0, key, pending: 1 }),
+    JSON.stringify({ epoch: 0, key, pending: [{ note: "n", epoch: 0 }] }),
+    JSON.stringify({ epoch: 0, key, pending: [null] }),
   ];
   for (const content of wrong) {
     await withFiles({ "epoch.json": content }, async (path) => {

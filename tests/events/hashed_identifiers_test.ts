@@ -2,6 +2,8 @@ import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert"
 import type { AuditEvent } from "../../src/events/audit_event.ts";
 import { AuditLogger } from "../../src/events/audit_logger.ts";
 import { memorySink } from "../../src/events/memory_sink.ts";
+import { toEcs } from "../../src/events/to_ecs.ts";
+import { toOtelAttributes } from "../../src/events/to_otel_attributes.ts";
 import { isoTime } from "../../src/events/_iso_time.ts";
 
 const KEY = new TextEncoder().encode("a key of sixteen bytes and more");
@@ -26,10 +28,14 @@ function record(
 }
 
 /** What Web Crypto says. */
-async function expected(identifier: string): Promise<string> {
+async function expected(field: string, identifier: string): Promise<string> {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const key = await crypto.subtle.importKey("raw", KEY, algorithm, false, ["sign"]);
-  const bytes = await crypto.subtle.sign("HMAC", key, new TextEncoder().encode(identifier));
+  const bytes = await crypto.subtle.sign(
+    "HMAC",
+    key,
+    new TextEncoder().encode(`${field}\0${identifier}`),
+  );
   const text = new Uint8Array(bytes).subarray(0, 16).toBase64({
     alphabet: "base64url",
     omitPadding: true,
@@ -39,8 +45,11 @@ async function expected(identifier: string): Promise<string> {
 
 Deno.test("report() hashes principal and address by HMAC-SHA-256, under a key that is named", async () => {
   const { hashed: [event], plain: [plain] } = record([EVENT]);
-  assertEquals(event?.principal, await expected("alice"));
-  assertEquals(event?.source, { address: await expected("192.0.2.7"), confidence: "peer" });
+  assertEquals(event?.principal, await expected("principal", "alice"));
+  assertEquals(event?.source, {
+    address: await expected("source", "192.0.2.7"),
+    confidence: "peer",
+  });
   assertEquals(event?.hashKeyId, "2026-q1");
   assert(Object.isFrozen(event) && Object.isFrozen(event?.source));
   assertEquals([plain?.principal, plain?.source], [EVENT.principal, EVENT.source]);
@@ -85,8 +94,44 @@ Deno.test("report() hashes only the fields that were named", () => {
   const source = record([EVENT], { fields: ["source"] }).hashed[0];
   assertEquals(source?.principal, "alice");
   assertMatch(source?.source?.address ?? "", /^hmac:/);
+  assertEquals([principal?.hashKeyId, source?.hashKeyId], ["2026-q1", "2026-q1"]);
+  // Where nothing is hashed, there is no key.
   const nobody = record([{ kind: "start", outcome: "success" }]).hashed[0];
   assertEquals([nobody?.principal, nobody?.source], [undefined, undefined]);
+  assertEquals("hashKeyId" in (nobody ?? {}), false);
+  const { source: _, ...placeless } = EVENT;
+  const plain = record([placeless], { fields: ["source"] }).hashed[0];
+  assertEquals([plain?.principal, "hashKeyId" in (plain ?? {})], ["alice", false]);
+  // A plain principal beside a hashed address is no hash to others.
+  assert(source !== undefined && principal !== undefined);
+  assertEquals(toEcs(source)["user"], { id: "alice", name: "alice" });
+  assertEquals(toOtelAttributes(source)["user.id"], "alice");
+  assertEquals(toEcs(principal)["user"], { hash: principal.principal });
+  assertEquals(toOtelAttributes(principal)["user.hash"], principal.principal);
+});
+
+Deno.test("report() hashes what was said: by its field, one address in one form, and in full", () => {
+  const hash = (field: "principal" | "source", text: string) => {
+    const said = field === "principal"
+      ? { principal: text }
+      : { source: { address: text, confidence: "peer" } };
+    const { hashed: [event] } = record([{ kind: "x", outcome: "success", ...said }]);
+    return field === "principal" ? event?.principal : event?.source?.address;
+  };
+  const address = "10.0.0.1";
+  assertNotEquals(hash("principal", address), hash("source", address));
+  assertEquals(hash("source", `::ffff:${address}`), hash("source", address));
+  assertEquals(hash("source", "2001:DB8:0::1"), hash("source", "2001:db8::1"));
+  assertNotEquals(hash("principal", `::ffff:${address}`), hash("principal", address));
+  const different = [
+    ["sk_live_AAAAAAAAAAAAAAAA1", "sk_live_BBBBBBBBBBBBBBBB1"],
+    [`${"p".repeat(2048)}a`, `${"p".repeat(2048)}b`],
+    ["p".repeat(20_000), "p".repeat(20_001)],
+    ["eve\ud800", "eve\ud801"],
+  ] as const;
+  for (const field of ["principal", "source"] as const) {
+    for (const [one, other] of different) assertNotEquals(hash(field, one), hash(field, other));
+  }
 });
 
 Deno.test("report() copies the key, and is not changed by what its owner does to it", () => {

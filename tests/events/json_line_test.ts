@@ -170,6 +170,22 @@ Deno.test("escapeJson() leaves nothing raw that acts or hides, and changes no va
   assertEquals(JSON.parse(escaped), { text: hostile });
 });
 
+Deno.test("escapeJson() leaves no point raw that Unicode calls a control, a format or ignorable", () => {
+  const raw: string[] = [];
+  for (let point = 0; point < 0x110000; point++) {
+    const character = String.fromCodePoint(point);
+    if (!/[\p{DI}\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Bidi_C}]/u.test(character)) continue;
+    const json = JSON.stringify(character);
+    const escaped = escapeJson(json);
+    if (escaped.includes(character)) raw.push(point.toString(16));
+    assertEquals(JSON.parse(escaped), character);
+  }
+  assertEquals(raw, []);
+  // What people write with is left to be read.
+  const readable = "é 日本 \u{1f600} \u{1d15e} \u{20000} العربية";
+  assertEquals(escapeJson(readable), readable);
+});
+
 Deno.test("escapeText() lets no field end, and no line begin", () => {
   const text = escapeText(`x","role":"admin\n${hostile}`);
   assert(/^[ -~]*$/.test(text));

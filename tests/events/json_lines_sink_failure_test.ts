@@ -111,8 +111,9 @@ for (const durability of ["write", "fsync"] as const) {
       const gap = records.find(({ details }) => details.cause === "write-failed");
       const { firstTime, lastTime } = gap!.details as Record<string, string>;
       assertEquals(Date.parse(lastTime!) - Date.parse(firstTime!), 10_000);
-      // The line that was cut short is still there, and told of as well.
+      // The line that was cut short was taken back, and is told of as well.
       assertEquals(gapsOf(path).some(([cause]) => cause === "torn-line"), true);
+      assertEquals(linesOf(path).length, records.length);
     }));
 }
 

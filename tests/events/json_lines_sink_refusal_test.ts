@@ -1,7 +1,14 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { FileHandler } from "@std/log";
 import { SecurityError } from "../../src/errors.ts";
-import { systemFileOps } from "../../src/events/_log_file_ops.ts";
+import { fromFileUrl } from "@std/path/from-file-url";
+import { epochKeyFile, generateEpochKey } from "../../src/events/epoch_keys.ts";
+import {
+  type LogFileOps,
+  type ObjectStatus,
+  systemFileOps,
+} from "../../src/events/_log_file_ops.ts";
+import { verifyAuditLog } from "../../src/events/verify_audit_log.ts";
 import { makeFileSink } from "../../src/events/_file_sink.ts";
 import { jsonLinesSink } from "../../src/events/json_lines_sink.ts";
 import { event, recordsOf, withFolder } from "./_sink_events.ts";
@@ -15,6 +22,21 @@ function codeOf(open: () => unknown): string {
 function fifo(path: string): void {
   const { success } = new Deno.Command("mkfifo", { args: [path] }).outputSync();
   assertEquals(success, true);
+}
+
+/** Whoever is not root cannot give things away, so the answers of the system are changed instead. */
+function owned(path: string, uid: number): LogFileOps {
+  const ops = systemFileOps();
+  const { ino } = ops.statusBehind(path)!;
+  const changed = <T extends ObjectStatus | undefined>(status: T): T =>
+    status?.ino === ino ? { ...status, uid } : status;
+  return {
+    ...ops,
+    status: (descriptor) => changed(ops.status(descriptor)),
+    statusOf: (name) => changed(ops.statusOf(name)),
+    statusBehind: (name) => changed(ops.statusBehind(name)),
+    foldersAbove: (name) => ops.foldersAbove(name).map(changed),
+  };
 }
 
 interface Refusal {
@@ -64,6 +86,10 @@ const REFUSALS: readonly Refusal[] = [
   { name: "a folder that the group may write", prepare: (folder) => Deno.chmodSync(folder, 0o770) },
   { name: "a folder that everybody may write", prepare: (folder) => Deno.chmodSync(folder, 0o707) },
   {
+    name: "a sticky folder that everybody may write",
+    prepare: (folder) => Deno.chmodSync(folder, 0o1777),
+  },
+  {
     name: "a lock that is a symlink",
     prepare: (folder, path) => Deno.symlinkSync(`${folder}/victim`, `${path}.lock`),
   },
@@ -112,6 +138,72 @@ if (Deno.build.os !== "windows") {
         "audit.jsonl",
         "audit.jsonl.lock",
       ]);
+    }));
+
+  for (const what of ["the folder", "a folder above", "the lock"]) {
+    Deno.test(`jsonLinesSink() throws audit-log-refused when ${what} is somebody else's`, () =>
+      withFolder(async (root) => {
+        const folder = `${root}/app/log`;
+        Deno.mkdirSync(folder, { recursive: true });
+        const path = `${folder}/audit.jsonl`;
+        Deno.writeTextFileSync(`${path}.lock`, "", { mode: 0o600 });
+        const object = { "the folder": folder, "a folder above": `${root}/app` }[what] ??
+          `${path}.lock`;
+        assertEquals(
+          codeOf(() => makeFileSink({ path }, owned(object, 4_242_424))),
+          "audit-log-refused",
+        );
+        assertEquals(Array.from(Deno.readDirSync(folder), ({ name }) => name), [
+          "audit.jsonl.lock",
+        ]);
+        // What is root's is as good as one's own.
+        await makeFileSink({ path }, owned(object, 0)).close();
+      }));
+  }
+
+  for (const isLinked of [false, true]) {
+    const where = isLinked ? "behind a link " : "";
+    Deno.test(
+      `jsonLinesSink() looks at the folders above its own ${where}`.trim(),
+      () =>
+        withFolder(async (root) => {
+          const folder = `${root}/app/log`;
+          Deno.mkdirSync(folder, { recursive: true });
+          Deno.symlinkSync(folder, `${root}/link`);
+          const path = `${isLinked ? `${root}/link` : folder}/audit.jsonl`;
+          Deno.chmodSync(`${root}/app`, 0o777);
+          assertEquals(codeOf(() => jsonLinesSink({ path })), "audit-log-refused");
+          // As /tmp is, and as /var/log is on some systems.
+          for (const mode of [0o1777, 0o775]) {
+            Deno.chmodSync(`${root}/app`, mode);
+            await jsonLinesSink({ path }).close();
+          }
+        }),
+    );
+  }
+
+  Deno.test("jsonLinesSink() needs no more permissions for the folders above", () =>
+    withFolder((folder) => {
+      const file = new URL("../../src/events/json_lines_sink.ts", import.meta.url);
+      Deno.writeTextFileSync(
+        `${folder}/open.ts`,
+        `import { jsonLinesSink } from "${file}"; await jsonLinesSink({ path: Deno.args[0] }).close();`,
+      );
+      const { code, stderr } = new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "-q",
+          "--no-prompt",
+          "--no-check",
+          "--config",
+          fromFileUrl(new URL("../../deno.json", import.meta.url)),
+          `--allow-read=${folder}`,
+          `--allow-write=${folder}`,
+          `${folder}/open.ts`,
+          `${folder}/audit.jsonl`,
+        ],
+      }).outputSync();
+      assertEquals([code, new TextDecoder().decode(stderr)], [0, ""]);
     }));
 
   Deno.test("jsonLinesSink() refuses a link that takes the place of the file while it is opened", () =>
@@ -221,4 +313,25 @@ Deno.test("jsonLinesSink() keeps paths out of what a client may see", () =>
     assertInstanceOf(error, SecurityError);
     assertEquals(error.message.includes(folder), false);
     assertEquals(JSON.stringify(error.details), "{}");
+  }));
+
+Deno.test("jsonLinesSink() throws audit-log-refused when a log with keys of epochs is in use", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/audit.jsonl`;
+    const epochKeys = epochKeyFile(`${folder}/epoch.json`);
+    const epochKey = generateEpochKey();
+    await epochKeys.save({ epoch: 0, key: epochKey });
+    const options = { path, chain: { epochKeys } };
+    const sink = jsonLinesSink(options);
+    await sink.write(event());
+    await sink.flush();
+    // As in a rolling restart: two writers would use up the same keys.
+    const error = assertThrows(() => jsonLinesSink(options));
+    assertInstanceOf(error, SecurityError);
+    assertEquals(error.code, "audit-log-refused");
+    assertStringIncludes(error.message, "one store per log");
+    await sink.write(event());
+    await sink.close();
+    await jsonLinesSink(options).close();
+    assertEquals((await verifyAuditLog([path], { epochKey })).failure, undefined);
   }));

@@ -117,7 +117,7 @@ Deno.test("jsonLinesSink() writes a record that is longer than its buffers", () 
   withFolder(async (folder) => {
     const path = `${folder}/audit.jsonl`;
     const sink = jsonLinesSink({ path, chain: {} });
-    const sizes = [300_000, 90_000, 10, 1_000_000, 10, 262_000, 262_000];
+    const sizes = [261_000, 90_000, 10, 250_000, 10, 131_000, 131_000];
     await Promise.all(
       sizes.map((size) => sink.write(event({ details: { text: "é".repeat(size) } }))),
     );
@@ -151,11 +151,11 @@ for (const chain of [undefined, {}]) {
 
 /** What is left of the last line, and what the next start says of it. */
 const TORN: readonly (readonly [string, (text: string) => string, string[]])[] = [
-  ["half a line", (text) => `${text}{"id":"ha`, ["opened", "torn-line"]],
+  ["half a line", (text) => `${text}{"correlationId":"ha`, ["opened", "torn-line"]],
   ["a line without its line feed", (text) => text.slice(0, -1), ["opened"]],
-  ["half of two lines", (text) => `${text}{"id":"ha\n{"id":`, ["opened", "torn-line"]],
-  ["nothing but half a line", () => '{"id":', ["unreadable-tail", "torn-line"]],
-  ["half a character", (text) => `${text}{"id":"\xc3`, ["opened", "torn-line"]],
+  ["half of two lines", (text) => `${text}{"code":"ha\n{"code":`, ["opened", "torn-line"]],
+  ["nothing but half a line", () => '{"correlationId":', ["unreadable-tail", "torn-line"]],
+  ["half a character", (text) => `${text}{"correlationId":"\xc3`, ["opened", "torn-line"]],
 ];
 
 for (const [name, tear, says] of TORN) {
@@ -189,13 +189,17 @@ Deno.test("jsonLinesSink() begins a new chain, and says so, when the end was cha
     Deno.writeTextFileSync(path, text.replace('"alice"', '"bob"'));
     const sink = jsonLinesSink({ path, chain: {} });
     await sink.close();
-    const last = linesOf(path).at(-1)!;
-    const { seq, details } = readRecord(last)!;
-    assertEquals({ seq, cause: details.cause, continues: details.continues }, {
+    const { seq, details } = readRecord(linesOf(path)[0]!)!;
+    const { cause, continues, previous } = details;
+    assertEquals({ seq, cause, continues, previous }, {
       seq: 1,
-      cause: "unreadable-tail",
+      cause: "created",
       continues: false,
+      previous: "not-chained",
     });
+    // What was changed can still be looked at.
+    const [aside] = segmentsIn(folder);
+    assertEquals(Deno.readTextFileSync(aside!), text.replace('"alice"', '"bob"'));
   }));
 
 Deno.test("jsonLinesSink() reads no more than the end of a large log when it starts", () =>

@@ -87,6 +87,31 @@ Deno.test("metricsHandler() with loopback lets nobody in by a header, and keeps 
   }
 });
 
+Deno.test("metricsHandler() with loopback refuses what has come through a proxy, by any of its headers", async () => {
+  const answer = metricsHandler(createMetrics(), { access: "loopback" });
+  const names = [
+    "X-Forwarded-Proto",
+    "X-Forwarded-Port",
+    "X-Forwarded-Server",
+    "X-Forwarded-Ssl",
+    "X-Original-Forwarded-For",
+    "X-Client-IP",
+    "X-Cluster-Client-IP",
+    "True-Client-IP",
+    "Fastly-Client-IP",
+    "CF-Connecting-IP",
+    "CF-Ray",
+    "CDN-Loop",
+    "X-Envoy-External-Address",
+    "Tailscale-User-Login",
+  ];
+  for (const name of names) {
+    assertEquals([name, (await answer(get({ [name]: "x" }), LOCAL)).status], [name, 403]);
+  }
+  const own = get({ "user-agent": "Prometheus/3", "x-prometheus-scrape-timeout-seconds": "10" });
+  assertEquals((await answer(own, LOCAL)).status, 200);
+});
+
 Deno.test("metricsHandler() answers over a real server", async () => {
   const answer = metricsHandler(createMetrics(), { access: "loopback" });
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, answer);
@@ -174,6 +199,56 @@ Deno.test("metricsHandler() answers 503 when authorize() hangs", async () => {
   assertEquals(clock.timers, 0);
 });
 
+Deno.test("metricsHandler() tells authorize() when nobody waits any more, and calls it so often at once", async () => {
+  const clock = new VirtualClock();
+  const signals: AbortSignal[] = [];
+  const answer = metricsHandler(createMetrics(), {
+    access: {
+      authorize: (_request, _info, { signal }) => {
+        signals.push(signal);
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        });
+      },
+    },
+    authorizeTimeoutMs: 200,
+    maxAuthorizing: 3,
+    clock,
+  });
+  const ask = () => Array.from({ length: 100 }, () => answer(get(), REMOTE));
+  const first = ask();
+  assertEquals([signals.length, clock.timers], [3, 3]);
+  // The others are told at once.
+  assertEquals((await first[99])!.status, 503);
+  clock.advance(200);
+  for (const response of await Promise.all(first)) assertEquals(response.status, 503);
+  assertEquals(signals.map(({ aborted }) => aborted), [true, true, true]);
+  const second = ask();
+  assertEquals(signals.length, 6);
+  clock.advance(200);
+  await Promise.all(second);
+});
+
+Deno.test("metricsHandler() gives the place of an authorize() that runs on to nobody", async () => {
+  const clock = new VirtualClock();
+  const ends: ((answer: boolean) => void)[] = [];
+  const answer = metricsHandler(createMetrics(), {
+    access: { authorize: () => new Promise((resolve) => void ends.push(resolve)) },
+    maxAuthorizing: 1,
+    clock,
+  });
+  const hung = answer(get(), REMOTE);
+  clock.advance(5000);
+  assertEquals((await hung).status, 503);
+  assertEquals((await answer(get(), REMOTE)).status, 503);
+  assertEquals(ends.length, 1);
+  ends[0]!(true);
+  await new Promise((resolve) => setTimeout(resolve));
+  const next = answer(get(), REMOTE);
+  ends[1]!(true);
+  assertEquals((await next).status, 200);
+});
+
 Deno.test("metricsHandler() throws when an option is wrong, and tells no token", () => {
   const metrics = createMetrics();
   const accesses: unknown[] = [
@@ -193,4 +268,5 @@ Deno.test("metricsHandler() throws when an option is wrong, and tells no token",
     assert(!error.message.includes("too-short"));
   }
   assertThrows(() => metricsHandler(metrics, { authorizeTimeoutMs: 0 }), RangeError);
+  assertThrows(() => metricsHandler(metrics, { maxAuthorizing: NaN }), RangeError);
 });

@@ -134,3 +134,17 @@ Deno.test("createAuditLogSigner() throws when a key is not for signing", async (
     );
   }
 });
+
+Deno.test("signNote() rejects a signature that does not hold", async () => {
+  const { signer } = await generateAuditLogKeys("log");
+  const other = await generateAuditLogKeys("log");
+  const mismatched = createAuditLogSigner({
+    name: "log",
+    privateKey: other.privateKey,
+    publicKey: signer.publicKey,
+  });
+  const garbage: AuditLogSigner = { ...signer, sign: () => Promise.resolve(new Uint8Array(64)) };
+  for (const one of [mismatched, garbage]) {
+    await assertRejects(() => signNote("x\n", one), TypeError, "does not verify");
+  }
+});

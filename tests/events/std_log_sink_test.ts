@@ -20,6 +20,8 @@ import { fromFileUrl } from "@std/path/from-file-url";
 import * as fc from "fast-check";
 import { SecurityError } from "../../src/errors.ts";
 import type { AuditEvent, AuditEventInput, AuditReporter } from "../../src/events/audit_event.ts";
+import { AuditLogger } from "../../src/events/audit_logger.ts";
+import { memorySink } from "../../src/events/memory_sink.ts";
 import {
   createAuditLogHandler,
   sanitizingFormatter,
@@ -114,6 +116,35 @@ Deno.test("stdLogSink() rejects what no handler takes, and what a handler throws
   const sink = stdLogSink({ logger: name });
   await assertRejects(async () => await sink.write(auditEvent()), Error, "disk full");
   assertThrows(() => sink.write(auditEvent()), Error, "disk full");
+});
+
+Deno.test("stdLogSink() counts as lost what the levels of the logger leave out", async () => {
+  const { name, handler, logger } = memoryLogger();
+  const sink = stdLogSink({ logger: name });
+  const audit = new AuditLogger({ sinks: [sink] });
+  const other = new MemoryHandler("NOTSET");
+  const settings = [
+    // Level of the logger, levels of its handlers, lines that are written.
+    ["ERROR", [LogLevels.NOTSET, LogLevels.NOTSET], 0],
+    ["NOTSET", [LogLevels.ERROR, LogLevels.CRITICAL], 0],
+    ["NOTSET", [LogLevels.ERROR, LogLevels.WARN], 2],
+    ["WARN", [LogLevels.ERROR, LogLevels.WARN], 2],
+  ] as const;
+  logger.handlers = [handler, other];
+  let lost = 0;
+  for (const [level, levels, lines] of settings) {
+    logger.levelName = level;
+    [handler.level, other.level] = levels;
+    handler.lines.length = other.lines.length = 0;
+    await audit.denied("file.read");
+    await audit.denied("file.read");
+    await audit.flush();
+    assertEquals(handler.lines.length + other.lines.length, lines);
+    lost += 2 - lines;
+    const [stats] = audit.stats().sinks;
+    assertEquals([stats?.lost, stats?.lastErrorCode], [lost, "audit-unavailable"]);
+  }
+  await audit.close();
 });
 
 Deno.test("stdLogSink() throws when an option is wrong", () => {
@@ -288,9 +319,26 @@ Deno.test("createAuditLogHandler() reports records as events", async () => {
       details: { level: "WARN" },
     }],
   ]);
-  new Logger("", "NOTSET", { handlers: [handler] }).error("x");
-  new Logger("n".repeat(1000), "NOTSET", { handlers: [handler] }).error("x");
-  assertEquals(events.slice(-2).map(({ kind }) => kind.length), [11, 68]);
+});
+
+Deno.test("createAuditLogHandler() makes a kind that is valid of any name of a logger", async () => {
+  const cases: [string, string][] = [
+    ["", "log.default"],
+    ["billing.v2", "log.billing.v2"],
+    ["app..db", "log.app_.db"],
+    [".x", "log._x"],
+    ["a.", "log.a_"],
+    ["...", "log.___"],
+    ["a/b:c d", "log.a_b_c_d"],
+    ["日本", "log.__"],
+    ["n".repeat(1000), `log.${"n".repeat(60)}`],
+    [`${"n".repeat(59)}.x`, `log.${"n".repeat(59)}_`],
+  ];
+  const sink = memorySink();
+  const audit = new AuditLogger({ sinks: [sink] });
+  const handler = await createAuditLogHandler(audit);
+  for (const [name] of cases) new Logger(name, "INFO", { handlers: [handler] }).error("x");
+  assertEquals(sink.events.map(({ kind }) => kind), cases.map(([, kind]) => kind));
 });
 
 Deno.test("createAuditLogHandler() counts what the reporter does not take, and throws into no logger", async () => {

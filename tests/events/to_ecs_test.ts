@@ -114,7 +114,9 @@ Deno.test("toEcs() maps what an event may have", () => {
 });
 
 Deno.test("toEcs() writes hashes, URLs and other resources where they belong", () => {
-  assertEquals(toEcs(auditEvent({ principal: "h1", hashKeyId: "k" }))["user"], { hash: "h1" });
+  assertEquals(toEcs(auditEvent({ principal: "hmac:k:1", hashKeyId: "k" }))["user"], {
+    hash: "hmac:k:1",
+  });
   const verified = toEcs(auditEvent({
     kind: "dpop.verify",
     resource: "https://api.example/x",

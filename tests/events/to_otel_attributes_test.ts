@@ -41,8 +41,12 @@ Deno.test("toOtelAttributes() uses the names of the semantic conventions where t
     "bartizan.audit.client_correlation_id": "mine",
     "bartizan.audit.details": '{"bytes":3}',
   });
-  const done = toOtelAttributes(auditEvent({ code: "x", principal: "h", hashKeyId: "k" }));
-  assertEquals(["error.type" in done, done["user.hash"], "user.id" in done], [false, "h", false]);
+  const done = toOtelAttributes(auditEvent({ code: "x", principal: "hmac:k:h", hashKeyId: "k" }));
+  assertEquals(["error.type" in done, done["user.hash"], "user.id" in done], [
+    false,
+    "hmac:k:h",
+    false,
+  ]);
 });
 
 Deno.test("toOtelAttributes() leaves out of a URL what may be a secret", () => {

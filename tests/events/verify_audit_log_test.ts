@@ -276,7 +276,7 @@ Deno.test("verifyAuditLog() takes torn lines where the log went on after a crash
     const both = [...lines.slice(0, 3), torn, ...after.lines];
     const report = await verify(both, { keys });
     assertEquals([outcome(report), report.notes.length], ["ok", 1]);
-    const twice = [...lines.slice(0, 3), torn, '{"aud', ...after.lines];
+    const twice = [...lines.slice(0, 3), torn, '{"corr', ...after.lines];
     assertEquals(outcome(await verify(twice, { keys })), "ok");
     const often = [...lines.slice(0, 3), ...Array(17).fill(torn), ...after.lines];
     assertEquals(outcome(await verify(often, { keys })), "edited:4");

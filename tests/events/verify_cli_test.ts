@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runVerifyCli } from "../../src/events/_verify_cli.ts";
+import { nextEpochKey } from "../../src/events/_epochs.ts";
 import { generateAuditLogKeys } from "../../src/events/audit_log_signer.ts";
 import { generateEpochKey } from "../../src/events/epoch_keys.ts";
 import { framing, Log, reseal, withFiles } from "./_audit_logs.ts";
@@ -93,13 +94,57 @@ Deno.test("verify reads the key of the first epoch from a file, as bytes or base
   });
 });
 
+Deno.test("verify takes several checkpoints, and wants the given origin", async () => {
+  const other = new Log({ signer, origin: "other" }, "w2").addMany(3);
+  const all = { ...files, "other": await other.seal(), "d.jsonl": other.lines };
+  await withFiles(all, async (path, folder) => {
+    const args = [
+      "--key",
+      verifierKey,
+      "--checkpoint",
+      path("note"),
+      "--checkpoint",
+      path("other"),
+    ];
+    assertEquals((await run(folder, ...args)).code, 0);
+    const { code, out } = await run(path("a.jsonl"), path("b.jsonl"), ...args);
+    assertEquals(code, 1);
+    assertStringIncludes(out, "TAMPERED truncated: ");
+    const origin = ["--key", verifierKey, "--origin", "log.example.com"];
+    assertEquals((await run(path("a.jsonl"), path("b.jsonl"), ...origin)).code, 0);
+    assertEquals((await run(path("d.jsonl"), ...origin)).code, 1);
+  });
+});
+
+Deno.test("verify says from which epoch on a log is attested", async () => {
+  const first = generateEpochKey();
+  let state = { epoch: 3, key: [1, 2, 3].reduce<Uint8Array>((key) => nextEpochKey(key), first) };
+  const epochs = new Log({
+    epochKeys: {
+      load: () => Promise.resolve(state),
+      save: (next) => Promise.resolve(void (state = { ...next })),
+    },
+  }).add({ kind: "audit.start", details: { continues: false } });
+  await epochs.seal();
+  await withFiles({ "a.jsonl": epochs.lines, key: first }, async (path) => {
+    const args = [path("a.jsonl"), "--epoch-key-file", path("key")];
+    const { code, out } = await run(...args);
+    assertEquals(code, 0);
+    assertStringIncludes(out, "attested from epoch 3 on");
+    const few = await run(...args, "--max-skipped-epochs", "2");
+    assertEquals(few.code, 1);
+    assertStringIncludes(few.out, "TAMPERED too-many-epochs: ");
+  });
+});
+
 /** Arguments that are wrong, and what is said of them. */
 const wrong: readonly [readonly string[], string][] = [
   [[], "No file is given"],
   [["--key"], "--key needs a value"],
   [["a", "--kee", "x"], "no option --kee"],
   [["a", "--json=1"], "no option --json=1"],
-  [["a", "--checkpoint", "b", "--checkpoint", "c"], "given twice"],
+  [["a", "--origin", "b", "--origin=c"], "given twice"],
+  [["a", "--max-skipped-epochs", "1e9"], "needs a number"],
   [["/nonexistent/a.jsonl"], "cannot be read"],
   [["--", "--key"], "cannot be read"],
   [["a", "--checkpoint", "/nonexistent"], "cannot be read"],
@@ -135,7 +180,8 @@ Deno.test("verify prints nothing of a hostile log or name raw", async () => {
 Deno.test("verify --help says what there is", async () => {
   const { code, out } = await run("--help");
   assertEquals(code, 0);
-  for (const option of ["--key", "--checkpoint", "--epoch-key-file", "--json"]) {
+  const options = ["--key", "--checkpoint", "--epoch-key-file", "--json", "--origin"];
+  for (const option of [...options, "--max-skipped-epochs"]) {
     assertStringIncludes(out, option);
   }
 });

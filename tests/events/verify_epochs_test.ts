@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { createHmac } from "node:crypto";
 import { type ChainState, GENESIS } from "../../src/events/_chain.ts";
 import { epochMac, nextEpochKey } from "../../src/events/_epochs.ts";
@@ -179,11 +179,94 @@ Deno.test("verifyAuditLog() takes an epoch whose checkpoint a crash kept out of 
   // What was to be covered then was changed since.
   const forged = reseal(log.lines, 26, framing);
   assertEquals(outcome(await verify(forged)), "resealed:30");
-  // Two in a row are more than a crash.
-  await log.checkpoints.make(log.state);
-  await log.checkpoints.make(log.state);
+});
+
+Deno.test("verifyAuditLog() takes all epochs that crashes in a row kept out of the log", async () => {
+  const { log } = await written();
+  for (let crash = 0; crash < 3; crash++) {
+    log.addMany(2);
+    await log.checkpoints.make(log.state);
+  }
+  log.addMany(2);
   await log.seal();
-  assertEquals(outcome(await verify(log.lines)), "resealed:31");
+  const report = await verify(log.lines);
+  assertEquals([outcome(report), report.signedThrough, report.unsigned], ["ok", 33, 0]);
+  // What one of them covered was changed, or one is left out.
+  assertEquals(outcome(await verify(reseal(log.lines, 29, framing))), "resealed:34");
+  for (const left of [0, 1, 2]) {
+    const lied = reseal(log.lines, 34, (record) => {
+      const details = record["details"] as { readonly earlier: readonly { epoch: number }[] };
+      const earlier = details.earlier.filter(({ epoch }) => epoch !== 5 + left);
+      record["details"] = { ...details, earlier };
+    });
+    assertEquals(outcome(await verify(lied)), "resealed:34", `${left}`);
+  }
+});
+
+Deno.test("verifyAuditLog() takes a checkpoint that closes no epoch, as too many wait", async () => {
+  const { log } = await written();
+  for (let crash = 0; crash < 64; crash++) {
+    log.add();
+    await log.checkpoints.make(log.state);
+  }
+  log.add();
+  await log.seal();
+  const { details } = JSON.parse(log.lines.at(-1)!);
+  assertEquals([details.epoch, details.earlier.length], [undefined, 64]);
+  // No key of an epoch stands behind the last record, but for those that waited.
+  const report = await verify(log.lines);
+  assertEquals([outcome(report), report.signedThrough, report.unsigned], ["ok", 89, 1]);
+  const lied = reseal(log.lines, log.lines.length, (record) => {
+    record["details"] = { ...details, earlier: details.earlier.slice(1) };
+  });
+  assertEquals(outcome(await verify(lied)), "unsigned:91");
+});
+
+/** A chain that begins with some epoch. */
+async function begun(epoch: number, details: Record<string, unknown>): Promise<Log> {
+  let key: Uint8Array = epochKey;
+  for (let at = 0; at < epoch; at++) key = nextEpochKey(key);
+  const log = new Log({ epochKeys: storeOf({ epoch, key }) }).add({ kind: "audit.start", details });
+  for (let count = 0; count < 2; count++) {
+    log.addMany(3);
+    await log.seal();
+  }
+  return log;
+}
+
+Deno.test("verifyAuditLog() takes a later epoch first only where a chain says that it begins anew", async () => {
+  const { lines } = await begun(200, { continues: false });
+  const report = await verify(lines);
+  assertEquals([outcome(report), report.chains[0]?.firstEpoch], ["ok", 200]);
+  assertEquals(outcome(await verify((await begun(200, { continues: true })).lines)), "resealed:5");
+  assertEquals(outcome(await verify((await begun(200, {})).lines)), "resealed:5");
+  const [chain] = (await verify((await begun(0, { continues: false })).lines)).chains;
+  assertEquals(chain?.firstEpoch, 0);
+});
+
+Deno.test("verifyAuditLog() says from which epoch on a log is attested", async () => {
+  const { log, store } = await written();
+  // Who has the key of epoch 5 makes up all of the log, as if it were the rest of a longer one.
+  const forged = new Log({ epochKeys: storeOf(store.state) }, "w1", log.states[3]).addMany(9);
+  await forged.prune(forged.states[0]!, ["1.jsonl"]);
+  await forged.seal();
+  const report = await verify(forged.lines);
+  assertEquals([outcome(report), report.chains[0]?.firstEpoch], ["ok", 5]);
+  assertEquals((await verify(log.lines)).chains[0]?.firstEpoch, 0);
+});
+
+Deno.test("verifyAuditLog() derives no more keys of epochs than it may", async () => {
+  const { lines } = await begun(130, { continues: false });
+  for (const [maxSkippedEpochs, expected] of [[130, "ok"], [129, "too-many-epochs:5"]] as const) {
+    assertEquals(outcome(await verify(lines, { epochKey, maxSkippedEpochs })), expected);
+  }
+  const far = reseal(lines, 5, (record) => {
+    record["details"] = { ...record["details"] as object, epoch: 2 ** 18 + 1 };
+  });
+  assertEquals(outcome(await verify(far)), "too-many-epochs:5");
+  for (const maxSkippedEpochs of [-1, NaN, 0.5, Infinity]) {
+    await assertRejects(() => verify(lines, { epochKey, maxSkippedEpochs }), RangeError);
+  }
 });
 
 Deno.test("verifyAuditLog() takes a log whose first epochs were removed, and not too many", async () => {
@@ -203,7 +286,7 @@ Deno.test("verifyAuditLog() takes a log whose first epochs were removed, and not
   const far = reseal(log.lines.slice(7), 3, (record) => {
     record["details"] = { ...record["details"] as object, epoch: 2 ** 40 };
   });
-  assertEquals(outcome(await verify(far)), "resealed:3");
+  assertEquals(outcome(await verify(far)), "too-many-epochs:3");
 });
 
 Deno.test("verifyAuditLog() wants signatures and epochs, if it is given keys of both", async () => {

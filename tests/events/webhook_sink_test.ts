@@ -12,80 +12,18 @@ import {
 import { SecurityError } from "../../src/errors.ts";
 import type { AuditEvent } from "../../src/events/audit_event.ts";
 import { toEcs } from "../../src/events/to_ecs.ts";
-import {
-  type WebhookSink,
-  webhookSink,
-  type WebhookSinkOptions,
-} from "../../src/events/webhook_sink.ts";
-import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { webhookSink, type WebhookSinkOptions } from "../../src/events/webhook_sink.ts";
 import { auditEvent, HOSTILE, UNSAFE } from "./_mapped_events.ts";
-
-const URL_WITH_SECRET = "https://siem.example/T0P-S3CR3T?key=S3CR3T";
-
-interface Sent {
-  readonly url: string;
-  readonly init: RequestInit;
-  readonly headers: Headers;
-  readonly events: AuditEvent[];
-}
-
-type Answer = Response | Error | "never" | ((sent: Sent) => Response | Promise<Response>);
-
-/** A receiver in memory: it gives its answers one after the other, the last one for ever. */
-function receiver(...answers: Answer[]): {
-  readonly sent: Sent[];
-  readonly fetch: NonNullable<WebhookSinkOptions["fetch"]>;
-} {
-  const sent: Sent[] = [];
-  return {
-    sent,
-    async fetch(url, init) {
-      const request = {
-        url,
-        init,
-        headers: new Headers(init.headers),
-        events: JSON.parse(String(init.body)),
-      };
-      sent.push(request);
-      const answer = answers[Math.min(sent.length, answers.length) - 1] ?? new Response();
-      if (answer === "never") return await new Promise(() => {});
-      if (answer instanceof Error) throw answer;
-      return typeof answer === "function" ? await answer(request) : answer.clone();
-    },
-  };
-}
-
-function status(code: number, headers: HeadersInit = {}): Response {
-  return new Response(null, { status: code, headers });
-}
-
-interface Fixture {
-  readonly sink: WebhookSink;
-  readonly clock: VirtualClock;
-  readonly sent: Sent[];
-}
-
-function fixture(answers: Answer[], options: Partial<WebhookSinkOptions> = {}): Fixture {
-  const clock = new VirtualClock();
-  const { sent, fetch } = receiver(...answers);
-  const sink = webhookSink({ url: URL_WITH_SECRET, fetch, clock, random: () => 1, ...options });
-  return { sink, clock, sent };
-}
-
-/** Lets everything happen that waits for no timer. */
-async function settle(): Promise<void> {
-  for (let turn = 0; turn < 40; turn++) await Promise.resolve();
-  await new Promise((resolve) => setTimeout(resolve));
-  for (let turn = 0; turn < 40; turn++) await Promise.resolve();
-}
-
-function seqs(sent: readonly Sent[]): number[][] {
-  return sent.map(({ events }) => events.map(({ kind, seq }) => kind === "audit.gap" ? -1 : seq));
-}
-
-function writeAll(sink: WebhookSink, count: number, from = 0): void {
-  for (let seq = from; seq < from + count; seq++) sink.write(auditEvent({ seq }));
-}
+import {
+  type Answer,
+  fixture,
+  type Sent,
+  seqs,
+  settle,
+  status,
+  URL_WITH_SECRET,
+  writeAll,
+} from "./_webhook_receiver.ts";
 
 Deno.test("webhookSink() sends what waits once there is enough of it, or the first has waited", async () => {
   const { sink, clock, sent } = fixture([], { batch: { maxEvents: 3, maxDelayMs: 500 } });
@@ -229,16 +167,20 @@ Deno.test("webhookSink() spreads its retries between half of the wait and all of
 Deno.test("webhookSink() waits as long as the receiver asks for, within its own bound", async () => {
   const cases: [string, number][] = [
     ["2", 2000],
-    ["999999", 5000],
+    ["999999", 4000],
     ["0", 100],
     ["-1", 100],
     ["soon", 100],
-    ["Wed, 21 Oct 2026 07:28:00 GMT", 100],
+    ["Tue, 14 Nov 2023 22:13:22 GMT", 2000],
+    ["Tue, 14 Nov 2023 22:13:00 GMT", 100],
+    ["Wed, 21 Oct 2026 07:28:00 GMT", 4000],
+    ["Wed, 41 Oct 2026 07:28:00 GMT", 100],
+    ["2026-10-21T07:28:00Z", 100],
   ];
   for (const [retryAfter, waitMs] of cases) {
     const { sink, clock, sent } = fixture(
       [status(503, { "retry-after": retryAfter }), status(200)],
-      { retryDelayMs: 100, maxRetryDelayMs: 5000 },
+      { retryDelayMs: 100, maxRetryDelayMs: 4000 },
     );
     sink.write(auditEvent());
     const flushed = sink.flush();
@@ -254,7 +196,7 @@ Deno.test("webhookSink() waits as long as the receiver asks for, within its own 
 });
 
 Deno.test("webhookSink() gives up what is refused or redirected, and tells of the gap", async () => {
-  for (const code of [301, 302, 307, 308, 400, 401, 403, 404, 410, 413, 422]) {
+  for (const code of [301, 302, 307, 308, 400, 401, 403, 404, 410, 422]) {
     const { sink, sent } = fixture([
       status(code, { location: "https://elsewhere.example/" }),
       status(200),
@@ -374,48 +316,18 @@ Deno.test("webhookSink() counts what the mapper throws at, but hides no gap from
 });
 
 Deno.test("webhookSink() gives up a request that is not answered in time", async () => {
-  for (const answer of ["never", hangingBody] as const) {
-    const { sink, clock, sent } = fixture([answer, status(200)], { timeoutMs: 1000, retries: 1 });
-    sink.write(auditEvent());
-    const flushed = sink.flush();
-    await settle();
-    clock.advance(1000);
-    await settle();
-    assert(sent[0]?.init.signal?.aborted);
-    clock.advance(500);
-    await flushed;
-    // What was answered is not sent again because the rest of the answer never came.
-    assertEquals([sent.length, sink.delivered], [answer === "never" ? 2 : 1, 1]);
-    await sink.close();
-    assertEquals(clock.timers, 0);
-  }
-});
-
-function hangingBody(): Response {
-  return new Response(new ReadableStream());
-}
-
-Deno.test("webhookSink() reads no more of an answer than a little", async () => {
-  let pulled = 0;
-  let isCancelled = false;
-  const endless = () =>
-    new Response(
-      new ReadableStream({
-        pull(controller) {
-          pulled++;
-          controller.enqueue(new Uint8Array(1024));
-        },
-        cancel() {
-          isCancelled = true;
-        },
-      }),
-    );
-  const { sink } = fixture([endless]);
+  const { sink, clock, sent } = fixture(["never", status(200)], { timeoutMs: 1000, retries: 1 });
   sink.write(auditEvent());
-  await sink.flush();
-  assert(isCancelled);
-  assert(pulled < 24, `${pulled} KiB`);
+  const flushed = sink.flush();
+  await settle();
+  clock.advance(1000);
+  await settle();
+  assert(sent[0]?.init.signal?.aborted);
+  clock.advance(500);
+  await flushed;
+  assertEquals([sent.length, sink.delivered], [2, 1]);
   await sink.close();
+  assertEquals(clock.timers, 0);
 });
 
 Deno.test("flush() rejects when the time is over, and close() then ends everything", async () => {

@@ -127,6 +127,45 @@ Deno.test("BlockList keeps no long names of an attacker's choice", async () => {
   restored.close();
 });
 
+Deno.test("BlockList takes no name for the hash of a longer one", async () => {
+  using list = make({ allow: [{ principal: "y".repeat(300) }, { key: "z".repeat(300) }] });
+  const { blocks } = list;
+  const long = "x".repeat(300);
+  const shown = await blocks.block({ principal: long }, { reason: "" });
+  const namesake = shown!.target.principal!;
+  await blocks.unblock({ principal: long });
+  // The attacker calls himself by the hash of the victim's name, and gets himself blocked.
+  const own = await blocks.block({ principal: namesake }, { reason: "" });
+  assertEquals(blocks.isBlocked({ principal: long }), undefined);
+  assert(blocks.isBlocked({ principal: namesake }) !== undefined);
+  // What was shown, kept or told is the name itself.
+  await blocks.block({ principal: long }, { reason: "" });
+  using restored = make();
+  assertEquals(restored.blocks.restore(blocks.snapshot()), 2);
+  for (const principal of [long, namesake]) {
+    assert(restored.blocks.isBlocked({ principal }) !== undefined);
+  }
+  for (const { target } of [own!, shown!]) assertEquals(await blocks.unblock(target), true);
+  assertEquals(blocks.size, 0);
+  for (const target of [{ principal: "y".repeat(300) }, { key: "z".repeat(300) }]) {
+    assertEquals(await blocks.block(target, { reason: "" }), undefined);
+  }
+});
+
+Deno.test("BlockList knows an address by any zone", async () => {
+  using list = make({ allow: [{ source: "fe80::7%eth0" }] });
+  const { blocks } = list;
+  await blocks.block({ network: "fe80::/64" }, { reason: "" });
+  for (const source of ["fe80::1", "fe80::1%eth0", "fe80::1%lo"]) {
+    assert(blocks.isBlocked({ source }) !== undefined, source);
+  }
+  for (const source of ["fe80::7", "fe80::7%eth0", "fe80::7%1", "192.0.2.1%eth0", "fe80::1%"]) {
+    assertEquals(blocks.isBlocked({ source }), undefined, source);
+  }
+  await blocks.block({ source: "fe80:0:0:1::1%eth0" }, { reason: "" });
+  assert(blocks.isBlocked({ source: "fe80:0:0:1::2" }) !== undefined);
+});
+
 Deno.test("BlockList ends blocks in time, by a clock that does not jump", async () => {
   using list = make();
   const { blocks, clock } = list;
@@ -200,6 +239,36 @@ Deno.test("BlockList.recordViolation() does not block who stays below the thresh
   assertEquals(await list.blocks.recordViolation({ key: "k" }, options), undefined);
   list.clock.advance(999);
   assertEquals((await list.blocks.recordViolation({ key: "k" }, options))?.retryAfterMs, 7);
+});
+
+Deno.test("BlockList.recordViolation() counts for every rule by itself", async () => {
+  const target = { source: "192.0.2.1" };
+  const scan = { reason: "404", threshold: 100, withinMs: 60 * MINUTE };
+  const login = { reason: "bad login", threshold: 5 };
+  using list = make();
+  const { blocks } = list;
+  // What is harmless by its own rule locks nobody out by another one.
+  for (let count = 0; count < 4; count++) await blocks.recordViolation(target, scan);
+  assertEquals(await blocks.recordViolation(target, login), undefined);
+  // A rule with a small threshold makes another one forget nothing.
+  for (let count = 4; count < 99; count++) {
+    assertEquals(await blocks.recordViolation(target, scan), undefined);
+    await blocks.recordViolation(target, { reason: "rare", threshold: 5, withinMs: 1 });
+    list.clock.advance(1000);
+  }
+  assertEquals((await blocks.recordViolation(target, scan))?.reason, "404");
+
+  // Two rules that are alike are one, unless they have names; reasons may be whatever a client sent.
+  const key = { key: "k" };
+  for (let count = 0; count < 4; count++) {
+    await blocks.recordViolation(key, { reason: `GET /${count}` });
+  }
+  for (const rule of ["login", "x".repeat(1000)]) {
+    assertEquals(await blocks.recordViolation(key, { reason: "", rule }), undefined);
+  }
+  assertEquals((await blocks.recordViolation(key, { reason: "last" }))?.reason, "last");
+  const wrong = { reason: "", rule: 7 as unknown as string };
+  await assertRejects(() => blocks.recordViolation({ key: "x" }, wrong), TypeError);
 });
 
 Deno.test("BlockList.block() only ever prolongs, and one offence counts once", async () => {

@@ -10,6 +10,7 @@ import {
   type RateLimiterOptions,
   type RateLimitOptions,
 } from "../../src/runtime/rate_limiter.ts";
+import type { RateRule } from "../../src/runtime/rate_store.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 
 const ALICE = RateKey.principal("alice");
@@ -229,6 +230,18 @@ Deno.test("enforce() throws what a caller can answer with", async () => {
   assertEquals(error.details, { retryAfterMs: 10_000, limit: "x" });
 });
 
+Deno.test("enforce() refuses what a store refuses without a code", async () => {
+  const consume = (_key: string, limits: readonly RateRule[]) => ({
+    ...{ allowed: false, remaining: 0, retryAfterMs: 5, resetMs: 5 },
+    ...{ limit: limits[0]!, limits, code: undefined, isDegraded: false },
+  });
+  for (const isShared of [false, true]) {
+    const { limiter } = make([{ requests: 1, windowMs: 1_000 }], { store: { isShared, consume } });
+    const error = await assertRejects(() => limiter.enforce(ALICE), SecurityError);
+    assertEquals(error.code, "rate-limited");
+  }
+});
+
 Deno.test("check() rejects with the reason of an aborted signal, and takes nothing", async () => {
   const { limiter } = make([{ requests: 1, windowMs: 10_000 }]);
   const signal = AbortSignal.abort(new Error("gone"));
@@ -248,6 +261,9 @@ Deno.test("RateLimiter reports a flood of refusals once a window, with their num
     outcome: "denied",
     code: "rate-limited",
     principal: "alice",
+    // Somebody at that address says so, whether or not it is alice.
+    principalConfidence: "claimed",
+    source: { address: "192.0.2.1", confidence: "forwarded" },
     resource: "source:9:192.0.2.1",
     details: { limit: "default", retryAfterMs: 3_600_000, suppressed: 0, degraded: false },
   }]);
@@ -259,6 +275,30 @@ Deno.test("RateLimiter reports a flood of refusals once a window, with their num
   assertEquals(events[2]?.details, { suppressed: 5 });
   limiter.close();
   assertEquals(events.length, 3);
+});
+
+Deno.test("RateLimiter reports whom it knows as verified only for a key of nothing else", () => {
+  const source = RateKey.source("2001:db8::1");
+  const tenant = RateKey.of("tenant", "source:9:192.0.2.1");
+  const at = { address: "2001:db8::/64", confidence: "forwarded" } as const;
+  const alice = { principal: "alice", principalConfidence: "claimed" } as const;
+  const cases: [RateKey, Partial<AuditEventInput>][] = [
+    [ALICE, { principal: "alice", principalConfidence: "verified" }],
+    [RateKey.composite(ALICE), alice],
+    [RateKey.composite(ALICE, source), { ...alice, resource: source, source: at }],
+    [RateKey.composite(source, ALICE), { ...alice, resource: source, source: at }],
+    [RateKey.composite(tenant, RateKey.composite(ALICE)), { ...alice, resource: tenant }],
+    [RateKey.composite(tenant, source), { resource: tenant + source, source: at }],
+    [source, { resource: source, source: at }],
+    // What looks like an address within another kind is none.
+    [tenant, { resource: tenant }],
+  ];
+  for (const [key, expected] of cases) {
+    const { limiter, events } = make([{ requests: 1, windowMs: 3_600_000 }]);
+    allowedOf(limiter, key, 2);
+    const { kind: _k, operation: _o, outcome: _u, code: _c, details: _d, ...said } = events[0]!;
+    assertEquals(said, expected);
+  }
 });
 
 Deno.test("RateLimiter reports no more than so many refusals a window, of however many keys", () => {
@@ -327,17 +367,16 @@ Deno.test("RateLimiter throws on options that are wrong", () => {
   }
 });
 
-Deno.test("RateLimiter shares limits of the same name with others on one store, and only those", () => {
+Deno.test("RateLimiter shares limits of the same name and numbers on one store, and only those", () => {
   const clock = new VirtualClock();
   const store = new MemoryRateStore({ clock, capacity: 10 });
-  const one = new RateLimiter({ limits: [{ requests: 2, windowMs: 1_000 }], store, clock });
-  const same = new RateLimiter({ limits: [{ requests: 3, windowMs: 1_000 }], store, clock });
-  const other = new RateLimiter({
-    limits: [{ name: "x", requests: 2, windowMs: 1_000 }],
-    store,
-    clock,
-  });
-  assertEquals(allowedOf(one, ALICE, 9), 2);
-  assertEquals(allowedOf(same, ALICE, 9), 0);
-  assertEquals(allowedOf(other, ALICE, 9), 2);
+  const login = { requests: 2, windowMs: 1_000 };
+  const of = (limit: RateLimitOptions) => new RateLimiter({ limits: [limit], store, clock });
+  assertEquals(allowedOf(of(login), ALICE, 9), 2);
+  assertEquals(allowedOf(of({ ...login, name: "default", burst: 2 }), ALICE, 9), 0);
+  // What logins have used up is not refused where other limits hold.
+  assertEquals(allowedOf(of({ ...login, requests: 3 }), ALICE, 9), 3);
+  assertEquals(allowedOf(of({ ...login, windowMs: 2_000 }), ALICE, 9), 2);
+  assertEquals(allowedOf(of({ ...login, burst: 1 }), ALICE, 9), 1);
+  assertEquals(allowedOf(of({ ...login, name: "x" }), ALICE, 9), 2);
 });
