@@ -44,8 +44,8 @@ const open = (name: string, options: Partial<Parameters<typeof jsonLinesSink>[0]
   jsonLinesSink({ path: `${folder}/${name}.jsonl`, ...options });
 
 /** pino to a file; what it has not written yet is by the end of `close`. */
-function openPeer(name: string) {
-  const destination = pino.destination({ dest: `${folder}/${name}`, sync: false, minLength: 4096 });
+function openPeer(name: string, settings = { sync: false, minLength: 4096 }) {
+  const destination = pino.destination({ dest: `${folder}/${name}`, ...settings });
   return {
     peer: pino({ timestamp: pino.stdTimeFunctions.isoTime }, destination),
     close: () =>
@@ -76,6 +76,7 @@ benchOnce("one event to a file (table below)", async () => {
 
 benchOnce("one report to a file (table below)", async () => {
   const { peer, close } = openPeer("pino-reports");
+  const eager = openPeer("pino-lines", { sync: true, minLength: 0 });
   const audit = new AuditLogger({
     sinks: [open("reports", { durability: "buffered", chain: {} })],
   });
@@ -90,11 +91,12 @@ benchOnce("one report to a file (table below)", async () => {
   };
   const turns = await takeTurns([
     { name: "pino, 4 KiB at a time", run: times(() => peer.info(REPORT)) },
+    { name: "pino, each line at once", run: times(() => eager.peer.info(REPORT)) },
     { name: "report(), buffered, chained", run: times(() => audit.report(REPORT)) },
     { name: "await success()", run: times(() => audit.success(kind, members)) },
   ], { rounds: 61, calls: 1 });
   const { lost } = audit.stats();
-  await Promise.all([audit.close(), close()]);
+  await Promise.all([audit.close(), close(), eager.close()]);
   if (lost > 0) throw new Error("nothing was measured");
   return formatTurns(
     "one report to a file",

@@ -45,13 +45,14 @@ if (hasRedis) {
         sent = words;
         return client.lambda(...words);
       }).check(KEYS[0]!);
-      const [, , count = "", , ...rest] = sent;
+      const [, , count = "", sentKey = "", ...rest] = sent;
+      const limit = sentKey.slice(sentKey.indexOf("}") + 1);
       const sha1 = String(await client.lambda("SCRIPT", "LOAD", sent[1] ?? ""));
       const turns = await takeTurns([
         {
           name: "raw EVALSHA",
           run: flight((key) =>
-            client.lambda("EVALSHA", sha1, count, `raw:{${key}}default`, ...rest)
+            client.lambda("EVALSHA", sha1, count, `raw:{${key}}${limit}`, ...rest)
           ),
         },
         { name: "RateLimiter.check()", run: flight((key) => byAdapter.check(key)) },

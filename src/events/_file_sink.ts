@@ -60,6 +60,7 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
     perWindow: coalesce && count("coalesce.perWindow", coalesce.perWindow, 100),
     windowMs: coalesce && count("coalesce.windowMs", coalesce.windowMs, 1_000, MAX_TIMEOUT_MS),
     maxKeys: coalesce && count("coalesce.maxKeys", coalesce.maxKeys, 10_000, 1_000_000),
+    maxWaiting: count("queue.maxWaiting", queue.maxWaiting, 1_000, 10_000_000),
   };
   const checkpoints = chain === undefined ? undefined : new Checkpoints(chain, clock);
   const log = new LogWriter({
@@ -73,7 +74,7 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
     rotation,
     maxRecords: count("queue.maxRecords", queue.maxRecords, 10_000, 10_000_000),
     maxBytes: count("queue.maxBytes", queue.maxBytes, 16 * 1024 * 1024),
-    maxWaiting: count("queue.maxWaiting", queue.maxWaiting, 1_000, 10_000_000),
+    maxWaiting: limits.maxWaiting,
     flushIntervalMs: count("flushIntervalMs", options.flushIntervalMs, 100, MAX_TIMEOUT_MS),
     clock,
   });
@@ -89,7 +90,7 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
   log.onWritten = (rotated) => seals.written(rotated);
   seals.written(false);
   const floods = !coalesce ? undefined : new Coalescer(
-    limits as { perWindow: number; windowMs: number; maxKeys: number },
+    limits as { perWindow: number; windowMs: number; maxKeys: number; maxWaiting: number },
     clock,
     durability !== "buffered",
     (event, weight, wait) =>
@@ -145,18 +146,29 @@ class FileSink implements JsonLinesSink {
     await this.#log.flush();
   }
 
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
+  close(signal?: AbortSignal): Promise<void> {
+    return this.#closing ??= this.#close(signal);
   }
 
-  async #close(): Promise<void> {
-    try {
-      await this.flush();
-    } finally {
+  async #close(signal: AbortSignal | undefined): Promise<void> {
+    // A disk or a signer that hangs: whoever waits is told, and what can be given back is.
+    let isGivenUp = false;
+    const giveUp = () => {
+      if (isGivenUp) return;
+      isGivenUp = true;
       this.#seals.close();
-      await this.#seals.settled();
       this.#unlisten();
       this.#log.close();
+    };
+    signal?.addEventListener("abort", giveUp);
+    try {
+      if (signal?.aborted) giveUp();
+      else await this.flush();
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+      this.#seals.close();
+      if (!signal?.aborted) await this.#seals.settled();
+      giveUp();
     }
   }
 

@@ -9,7 +9,6 @@ import type { Clock, ClockTimer } from "../_internal/clock.ts";
 import { type ChainState, GENESIS } from "./_chain.ts";
 import type { Checkpoints } from "./_checkpoints.ts";
 import type { LogFileOps } from "./_log_file_ops.ts";
-import { readFirstLine, readTail } from "./_log_tail.ts";
 import type { LogWriter } from "./_log_writer.ts";
 import { ownEvent } from "./_record_lines.ts";
 import { removeSegment } from "./_rotation.ts";

@@ -123,8 +123,8 @@ export interface JsonLinesSink extends AuditSink, AsyncDisposable {
    * or `onCheckpoint` must not wait for it: it waits for them.
    */
   flush(): Promise<void>;
-  /** Flushes, and gives the file, the lock, timers and listeners back. */
-  close(): Promise<void>;
+  /** Flushes, and gives the file, the lock, timers and listeners back: without the flush once the signal is aborted. */
+  close(signal?: AbortSignal): Promise<void>;
   /** What was done so far. */
   stats(): JsonLinesStats;
 }

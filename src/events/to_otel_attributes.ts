@@ -63,6 +63,8 @@ export function toOtelAttributes(event: AuditEvent): OtelAttributes {
   return attributes;
 }
 
+const URL_LIKE = /^[a-z][a-z0-9+.-]*:\/\//i;
+
 function setResource(attributes: OtelAttributes, event: AuditEvent): void {
   const { resource } = event;
   const { subject } = classOf(event.kind);
@@ -73,7 +75,9 @@ function setResource(attributes: OtelAttributes, event: AuditEvent): void {
   if (resource === undefined) return;
   if (subject === "file") attributes["file.path"] = resource;
   else if (subject === "url") attributes["url.full"] = bareUrl(resource);
-  else attributes["bartizan.audit.resource"] = resource;
+  else {attributes["bartizan.audit.resource"] = URL_LIKE.test(resource)
+      ? bareUrl(resource)
+      : resource;}
 }
 
 /** Without what may be a token or a password. */

@@ -1,6 +1,7 @@
 import { SecurityError } from "../errors.ts";
 import type { Clock } from "../_internal/clock.ts";
 import type { BlockBook } from "./_block_book.ts";
+import { type BlockPlace, placeOf } from "./_block_target.ts";
 import type { BlockTarget } from "./block_store.ts";
 
 /** What {@linkcode BlockList.snapshot} gives: plain JSON. */
@@ -108,8 +109,17 @@ export function checkSnapshot(value: unknown, capacity: number): BlockListSnapsh
   };
 }
 
+/** Reads the target of a block of a snapshot. */
+export function restoredPlace(target: unknown, ipv6PrefixLength: number): BlockPlace {
+  try {
+    return placeOf(target, ipv6PrefixLength, { isKept: true });
+  } catch (cause) {
+    throw invalid("target", cause);
+  }
+}
+
 /** The refusal of a snapshot; says which member is wrong. */
-export function invalid(member: string, cause?: unknown): SecurityError {
+function invalid(member: string, cause?: unknown): SecurityError {
   return new SecurityError("json-invalid", "The snapshot of the block list is not valid", {
     details: { member },
     cause,

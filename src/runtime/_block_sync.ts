@@ -49,6 +49,8 @@ export class BlockSync {
   readonly #pending = new Map<string, Change>();
   #cursor: string | undefined;
   #rewinds = 0;
+  /** Whether all was taken up since the start, or the last rewind. */
+  #isCaughtUp = false;
   #underWay = 0;
   #running: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
@@ -87,7 +89,8 @@ export class BlockSync {
     this.later(id, lifted);
     if (this.#closing.signal.aborted || this.#hasFailed) return;
     try {
-      await (this.#underWay < BATCH ? this.#send(id) : this.#flush());
+      if (this.#underWay < BATCH) await this.#send(id);
+      else if (this.#isCaughtUp) await this.#flush();
     } catch (cause) {
       this.#fail(cause);
     }
@@ -104,6 +107,7 @@ export class BlockSync {
   /** Has everything asked for again, before anything is sent: what was taken up meanwhile may be out of date. */
   rewind(): void {
     this.#cursor = undefined;
+    this.#isCaughtUp = false;
     this.#rewinds++;
   }
 
@@ -159,6 +163,7 @@ export class BlockSync {
       if (unreadable > 0) this.#host.note("unreadable");
       if (rewinds === this.#rewinds) {
         this.#cursor = cursor;
+        this.#isCaughtUp = !hasMore;
         if (!hasMore) return;
       }
       if (round % ROUNDS_A_TURN === 0) await new Promise((resolve) => setTimeout(resolve, 0));
@@ -192,14 +197,16 @@ export class BlockSync {
   }
 
   async #put(id: string, change: Change): Promise<void> {
-    const { lifted } = change;
-    // A block that has ended since is no news for anybody.
-    const block = lifted === undefined
-      ? this.#host.describe(id)
-      : { target: lifted, reason: "", level: 0, remainingMs: 0 };
     this.#underWay++;
     let isTaken = false;
     try {
+      // A store may throw at once, and then the change is not yet known to be under way.
+      await undefined;
+      const { lifted } = change;
+      // A block that has ended since is no news for anybody.
+      const block = lifted === undefined
+        ? this.#host.describe(id)
+        : { target: lifted, reason: "", level: 0, remainingMs: 0 };
       if (block !== undefined) await this.#store.put(id, block, { signal: this.#closing.signal });
       isTaken = true;
     } finally {

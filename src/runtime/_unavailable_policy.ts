@@ -108,9 +108,12 @@ export class UnavailablePolicy {
   /** One wait for all: after it those that come are refused at once, until the record is done. */
   #startRecord(cause: unknown): AwayRecord {
     const wait = new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimer(resolve, RECORD_WAIT_MS, { keepAlive: true });
+      // Who is refused anyway does not wait.
+      const timer = this.#action === "closed"
+        ? undefined
+        : this.#clock.setTimer(resolve, RECORD_WAIT_MS, { keepAlive: true });
       const end = () => {
-        timer.cancel();
+        timer?.cancel();
         resolve();
       };
       this.#reports.recorded({

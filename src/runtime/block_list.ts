@@ -8,22 +8,15 @@ import { BlockAudit } from "./_block_audit.ts";
 import {
   type BlockListSnapshot,
   checkSnapshot,
-  invalid,
   MAX_BLOCK_MS,
+  restoredPlace,
   shorten,
   takeSnapshot,
 } from "./_block_snapshot.ts";
 import { BlockBook } from "./_block_book.ts";
 import { BlockSync } from "./_block_sync.ts";
 import type { BlockEntry } from "./_block_table.ts";
-import {
-  type BlockPlace,
-  checkWidth,
-  nameOf,
-  networkOfSource,
-  pairId,
-  placeOf,
-} from "./_block_target.ts";
+import { checkWidth, nameOf, networkOfSource, pairId, placeOf } from "./_block_target.ts";
 import { type BackOffOptions, readBackOff } from "./_back_off.ts";
 import { readRule, Violations } from "./_offenders.ts";
 import type {
@@ -190,7 +183,7 @@ export class BlockList implements Disposable {
   /**
    * Lifts a block. Blocks of other targets that also match stay, such as of a network around an address.
    *
-   * @param target What was blocked.
+   * @param target What was blocked. A name that begins with `sha256-` is one that a block has shown.
    * @returns Whether it was.
    * @throws {TypeError} If the target is none.
    * @throws {SecurityError} `closed`; whatever the reporter throws, and then the block stays.
@@ -310,7 +303,7 @@ export class BlockList implements Disposable {
     const nowMs = this.#clock.monotonicMs();
     const sinceMs = Math.max(takenAtMs, this.#clock.wallMs());
     const happenedMs = nowMs - (sinceMs - takenAtMs);
-    const places = blocks.map(({ target }) => this.#restoredPlace(target));
+    const places = blocks.map(({ target }) => restoredPlace(target, this.#ipv6PrefixLength));
     for (const { id, level, forgetAtMs } of offenders) {
       const leftMs = forgetAtMs - sinceMs;
       if (leftMs > 0) this.#book.offenders.set(id, { level, forgetAtMs: nowMs + leftMs });
@@ -388,13 +381,5 @@ export class BlockList implements Disposable {
     const entry = this.#book.put(place, shorten(reason), level, nowMs + remainingMs);
     this.#book.remember(entry, level + 1);
     if (known === undefined) this.#audit.happened("block", entry, { learned: true, level });
-  }
-
-  #restoredPlace(target: unknown): BlockPlace {
-    try {
-      return placeOf(target, this.#ipv6PrefixLength, { isKept: true });
-    } catch (cause) {
-      throw invalid("target", cause);
-    }
   }
 }

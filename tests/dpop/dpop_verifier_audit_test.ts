@@ -28,7 +28,13 @@ Deno.test("every verification is recorded before it is answered", async () => {
     timeMs: NOW * 1000,
     resource: "https://api.example.com/notes",
   };
-  assertEquals(events.pop(), { ...common, outcome: "success", principal: "alice", details });
+  assertEquals(events.pop(), {
+    ...common,
+    outcome: "success",
+    principal: "alice",
+    principalConfidence: "verified",
+    details,
+  });
 
   await guard.verifyRequest(await makeRequest({ key, proofs }));
   assertEquals(recorded, 2);

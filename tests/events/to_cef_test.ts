@@ -54,9 +54,8 @@ function shown(value: string, isUnsafe = /[^\r\n]/): string {
   }).join("");
 }
 
-/** What else is not seen: fillers, variation selectors, annotations. */
-const EXTRA =
-  /[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufffb\ufffe\uffff]/;
+/** What else is not seen: formats, fillers, variation selectors, annotations. */
+const EXTRA = /[\p{Cf}\p{DI}\ufff0-\ufffb\ufffe\uffff]/u;
 
 Deno.test("toCef() writes every kind with the keys of the format's dictionary", () => {
   for (const kind of KINDS) {

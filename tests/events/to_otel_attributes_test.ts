@@ -88,3 +88,11 @@ Deno.test("toOtelAttributes() is flat and never throws, with any content", () =>
     numRuns: 1000,
   });
 });
+
+Deno.test("toOtelAttributes() leaves what may be a token out of every URL", () => {
+  for (const kind of ["http.request", "oauth.callback", "runtime.limit", "http.login"]) {
+    const resource = "https://user:secret@example.com/cb?code=secret#secret";
+    const text = JSON.stringify(toOtelAttributes(auditEvent({ kind, resource })));
+    assertEquals([text.includes("https://example.com/cb"), text.includes("secret")], [true, false]);
+  }
+});

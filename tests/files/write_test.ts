@@ -397,6 +397,7 @@ testEach("each change makes one event that names canonical paths", ["f", "l => f
     ],
   );
   assertEquals(audit.events[0]?.principal, "ada");
+  assertEquals(audit.events[0]?.principalConfidence, "verified");
 });
 
 testEach("nothing is changed that could not be recorded", ["f", "d/"], async (t) => {

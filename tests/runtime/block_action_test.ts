@@ -24,6 +24,8 @@ Deno.test("blockAction() blocks what an alert calls blockable, and nothing else"
     await action({ rule: "r", target: { principal: "alice", source } });
   }
   assertEquals(blocks.size, 3);
+  await action({ rule: "r", target: { source: "fe80::1%eth0" } });
+  assert(blocks.isBlocked({ source: "fe80::2%eth1" }) !== undefined);
 });
 
 Deno.test("blockAction() leaves the time to the list when it is told none", async () => {

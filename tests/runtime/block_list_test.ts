@@ -1,34 +1,11 @@
 import { assert, assertEquals, assertLess, assertRejects, assertThrows } from "@std/assert";
-import fc from "fast-check";
 import { SecurityError } from "../../src/errors.ts";
 import type { AuditEventInput } from "../../src/events/audit_event.ts";
-import { NetworkTable } from "../../src/runtime/_network_table.ts";
-import { Generations } from "../../src/runtime/_generations.ts";
-import { BlockTable } from "../../src/runtime/_block_table.ts";
 import { BlockList, type BlockListOptions } from "../../src/runtime/block_list.ts";
 import type { BlockTarget } from "../../src/runtime/block_store.ts";
-import { formatIp, maskIp, parseCidr, parseIp } from "../../src/_internal/ip.ts";
-import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
+import { make } from "./_block_machine.ts";
 
 const MINUTE = 60_000;
-
-/** A list with a clock that stands still, and what it has recorded. */
-function make(options: BlockListOptions = {}) {
-  const clock = new VirtualClock();
-  const events: AuditEventInput[] = [];
-  const reporter = { report: (event: AuditEventInput) => void events.push(event) };
-  const blocks = new BlockList({ clock, reporter, ...options });
-  return {
-    blocks,
-    clock,
-    events,
-    operations: () => events.map(({ operation, outcome }) => `${operation} ${outcome}`),
-    [Symbol.dispose]: () => {
-      blocks.close();
-      assertEquals(clock.timers, 0);
-    },
-  };
-}
 
 Deno.test("BlockList blocks what it is told to, and nothing else", async () => {
   const table: readonly (readonly [BlockTarget, readonly object[], readonly object[]])[] = [
@@ -202,75 +179,6 @@ Deno.test("BlockList honours blocks that are longer than timers can be", async (
   assertEquals(list.blocks.size, 0);
 });
 
-Deno.test("BlockList.recordViolation() blocks at the threshold, and for longer every time", async () => {
-  using list = make();
-  const { blocks, clock } = list;
-  const target = { source: "192.0.2.1" };
-  const offend = () => blocks.recordViolation(target, { reason: "denied" });
-  for (const minutes of [10, 20, 40, 80]) {
-    for (let count = 0; count < 4; count++) {
-      assertEquals(await offend(), undefined);
-      clock.advance(14_000);
-      assertEquals(blocks.isBlocked(target), undefined);
-    }
-    assertEquals((await offend())?.retryAfterMs, minutes * MINUTE);
-    // What a blocked client does changes nothing.
-    for (let count = 0; count < 20; count++) {
-      assertEquals((await offend())?.retryAfterMs, minutes * MINUTE);
-    }
-    clock.advance(minutes * MINUTE);
-    assertEquals(blocks.isBlocked(target), undefined);
-  }
-  // A day after its end, the next block begins anew.
-  clock.advance(86_400_000);
-  for (let count = 0; count < 4; count++) await offend();
-  assertEquals((await offend())?.retryAfterMs, 10 * MINUTE);
-});
-
-Deno.test("BlockList.recordViolation() does not block who stays below the threshold", async () => {
-  using list = make();
-  const target = { source: "192.0.2.1" };
-  for (let count = 0; count < 50; count++) {
-    assertEquals(await list.blocks.recordViolation(target, { reason: "denied" }), undefined);
-    // Four in any minute: the fifth comes 60 seconds after the first.
-    list.clock.advance(15_000);
-  }
-  const options = { reason: "denied", threshold: 2, withinMs: 1000, forMs: 7 };
-  assertEquals(await list.blocks.recordViolation({ key: "k" }, options), undefined);
-  list.clock.advance(999);
-  assertEquals((await list.blocks.recordViolation({ key: "k" }, options))?.retryAfterMs, 7);
-});
-
-Deno.test("BlockList.recordViolation() counts for every rule by itself", async () => {
-  const target = { source: "192.0.2.1" };
-  const scan = { reason: "404", threshold: 100, withinMs: 60 * MINUTE };
-  const login = { reason: "bad login", threshold: 5 };
-  using list = make();
-  const { blocks } = list;
-  // What is harmless by its own rule locks nobody out by another one.
-  for (let count = 0; count < 4; count++) await blocks.recordViolation(target, scan);
-  assertEquals(await blocks.recordViolation(target, login), undefined);
-  // A rule with a small threshold makes another one forget nothing.
-  for (let count = 4; count < 99; count++) {
-    assertEquals(await blocks.recordViolation(target, scan), undefined);
-    await blocks.recordViolation(target, { reason: "rare", threshold: 5, withinMs: 1 });
-    list.clock.advance(1000);
-  }
-  assertEquals((await blocks.recordViolation(target, scan))?.reason, "404");
-
-  // Two rules that are alike are one, unless they have names; reasons may be whatever a client sent.
-  const key = { key: "k" };
-  for (let count = 0; count < 4; count++) {
-    await blocks.recordViolation(key, { reason: `GET /${count}` });
-  }
-  for (const rule of ["login", "x".repeat(1000)]) {
-    assertEquals(await blocks.recordViolation(key, { reason: "", rule }), undefined);
-  }
-  assertEquals((await blocks.recordViolation(key, { reason: "last" }))?.reason, "last");
-  const wrong = { reason: "", rule: 7 as unknown as string };
-  await assertRejects(() => blocks.recordViolation({ key: "x" }, wrong), TypeError);
-});
-
 Deno.test("BlockList.block() only ever prolongs, and one offence counts once", async () => {
   using list = make();
   const { blocks, clock } = list;
@@ -395,111 +303,6 @@ Deno.test("BlockList stays within its capacity, and keeps who is blocked for lon
   assertEquals(list.operations().filter((text) => text === "evict error").length, 4001);
 });
 
-Deno.test("BlockList counts violations of a bounded number of offenders", async () => {
-  using list = make({ capacity: 1000 });
-  const { blocks } = list;
-  const options = { reason: "test", threshold: 3 };
-  for (let count = 0; count < 3; count++) {
-    for (let other = 0; other < 400; other++) {
-      await blocks.recordViolation({ key: `${count} ${other}` }, options);
-    }
-    // Among as many others as half of the capacity, nobody is forgotten.
-    await blocks.recordViolation({ key: "mallory" }, options);
-  }
-  assert(blocks.isBlocked({ key: "mallory" }) !== undefined);
-  const table = new Generations<number>(1000);
-  for (let count = 0; count < 1_000_000; count++) table.set(`${count}`, count);
-  assert(table.size <= 1000 && table.size >= 500, `${table.size}`);
-  assertEquals(table.get("999999"), 999_999);
-});
-
-Deno.test("BlockList survives a restart by its snapshot", async () => {
-  using before = make();
-  await before.blocks.block({ network: "203.0.113.0/24" }, { reason: "scan", forMs: 60 * MINUTE });
-  await before.blocks.block({ principal: "alice", source: "2001:db8::1" }, { reason: "login" });
-  await before.blocks.block({ key: "k" }, { reason: "short", forMs: MINUTE });
-  before.clock.advance(30_000);
-  const text = JSON.stringify(before.blocks.snapshot());
-
-  using after = make({ allow: [{ key: "k" }] });
-  after.clock.setWall(before.clock.wallMs() + 5 * MINUTE);
-  assertEquals(after.blocks.restore(JSON.parse(text)), 2);
-  assertEquals(
-    after.blocks.isBlocked({ source: "203.0.113.7" })?.retryAfterMs,
-    54 * MINUTE + 30_000,
-  );
-  assertEquals(
-    after.blocks.isBlocked({ principal: "alice", source: "2001:db8::2" })?.reason,
-    "login",
-  );
-  // Who was blocked before is known.
-  after.clock.advance(55 * MINUTE);
-  const again = await after.blocks.block({ network: "203.0.113.0/24" }, { reason: "scan" });
-  assertEquals(again?.retryAfterMs, 20 * MINUTE);
-
-  // A clock that went back makes no block longer.
-  using early = make();
-  early.clock.setWall(0);
-  early.blocks.restore(JSON.parse(text));
-  assertEquals(
-    early.blocks.isBlocked({ source: "203.0.113.7" })?.retryAfterMs,
-    59 * MINUTE + 30_000,
-  );
-  assertEquals(early.events.at(-1)?.details, { count: 3 });
-});
-
-Deno.test("BlockList.restore() takes all of a snapshot or nothing", async () => {
-  using list = make({ capacity: 2 });
-  await list.blocks.block({ key: "k" }, { reason: "r" });
-  const good = () => JSON.parse(JSON.stringify(list.blocks.snapshot()));
-  const block = good().blocks[0];
-  const offender = good().offenders[0];
-  const bad: readonly unknown[] = [
-    ...[undefined, null, 7, "x", [], {}],
-    { ...good(), version: 2 },
-    { ...good(), more: 1 },
-    { ...good(), takenAtMs: NaN },
-    { ...good(), takenAtMs: -1 },
-    { ...good(), blocks: {} },
-    { ...good(), blocks: [block, block, block] },
-    { ...good(), offenders: [offender, offender, offender, offender] },
-    ...[
-      { target: {} },
-      { target: null },
-      { target: { key: "" } },
-      { target: { network: "10.0.0.1/8" } },
-      { target: { principal: "a", key: "b" } },
-      { target: { constructor: "x" } },
-      { reason: 7 },
-      { reason: "x".repeat(257) },
-      { level: -1 },
-      { level: 65 },
-      { untilMs: 1e300 },
-      { untilMs: "1" },
-      { more: 1 },
-    ].map((change) => ({ ...good(), blocks: [block, { ...block, ...change }] })),
-    ...[{ id: "x:k" }, { id: "k:".padEnd(400) }, { level: 1.5 }, { forgetAtMs: null }]
-      .map((change) => ({ ...good(), offenders: [{ ...offender, ...change }] })),
-  ];
-  using other = make({ capacity: 2 });
-  for (const snapshot of bad) {
-    const error = assertThrows(() => other.blocks.restore(snapshot), SecurityError);
-    assertEquals([error.code, other.blocks.size], ["json-invalid", 0], JSON.stringify(snapshot));
-  }
-  assertEquals(other.blocks.restore(good()), 1);
-});
-
-Deno.test("BlockList can always restore its own snapshot", async () => {
-  for (const capacity of [1, 2, 3, 7]) {
-    using list = make({ capacity });
-    for (let count = 0; count < 50; count++) {
-      await list.blocks.block({ key: `${count}` }, { reason: "" });
-      using other = make({ capacity });
-      assertEquals(other.blocks.restore(list.blocks.snapshot()), list.blocks.size);
-    }
-  }
-});
-
 Deno.test("BlockList refuses what is no target and no option", async () => {
   using list = make();
   const targets = [
@@ -593,82 +396,4 @@ Deno.test("BlockList works on the clocks of the machine, and leaves no timer", a
   using blocks = new BlockList();
   await blocks.block({ key: "k" }, { reason: "", forMs: 86_400_000 });
   assert(blocks.isBlocked({ key: "k" })!.retryAfterMs > 86_390_000);
-});
-
-Deno.test("NetworkTable finds what a comparison of all networks finds", () => {
-  const ips = fc.oneof(
-    fc.tuple(fc.constantFrom(10, 11), fc.constantFrom(0, 1, 128, 255), fc.nat(3), fc.nat(255))
-      .map((bytes) => bytes.join(".")),
-    fc.tuple(fc.constantFrom("2001:db8", "2001:db9"), fc.nat(3), fc.nat(3))
-      .map(([start, a, b]) => `${start}:${a}::${b}`),
-  );
-  const networks = fc.array(fc.tuple(ips, fc.double({ min: 0, max: 1, noNaN: true })), {
-    maxLength: 30,
-  });
-  fc.assert(
-    fc.property(networks, fc.array(ips, { maxLength: 20 }), (list, queries) => {
-      const table = new NetworkTable<string>();
-      const all = new Set<string>();
-      list.forEach(([text, part], at) => {
-        const ip = parseIp(text)!;
-        const prefixLength = Math.floor(part * ip.bytes.length * 8);
-        const bytes = maskIp(ip.bytes, prefixLength);
-        const name = `${formatIp(bytes)}/${prefixLength}`;
-        const network = parseCidr(name)!;
-        if (at % 5 === 4) {
-          assertEquals(table.delete(network), all.delete(name));
-        } else {
-          table.set(network, name);
-          all.add(name);
-        }
-      });
-      assertEquals(table.size, all.size);
-      for (const text of queries) {
-        const ip = parseIp(text)!;
-        const expected = [...all].filter((name) => {
-          const { version, bytes, prefixLength } = parseCidr(name)!;
-          return version === ip.version &&
-            formatIp(maskIp(ip.bytes, prefixLength)) === formatIp(bytes);
-        }).sort((a, b) => Number(b.split("/")[1]) - Number(a.split("/")[1]));
-        assertEquals(table.containing(ip), expected);
-        assertEquals(table.has(ip), expected.length > 0);
-      }
-    }),
-    { seed: 24, numRuns: 500 },
-  );
-});
-
-Deno.test("BlockTable always knows which block ends first", () => {
-  const steps = fc.array(fc.tuple(fc.nat(2), fc.nat(15), fc.nat(1000)), { maxLength: 80 });
-  fc.assert(
-    fc.property(steps, (list) => {
-      const table = new BlockTable();
-      const all = new Map<string, number>();
-      for (const [kind, name, untilMs] of list) {
-        const id = `k:${name}`;
-        const entry = table.get(id);
-        if (entry === undefined) {
-          table.add({
-            id,
-            target: { key: id },
-            network: undefined,
-            reason: "",
-            level: 0,
-            untilMs,
-            at: 0,
-          });
-          all.set(id, untilMs);
-        } else if (kind === 0) {
-          table.remove(entry);
-          all.delete(id);
-        } else if (untilMs > entry.untilMs) {
-          table.prolong(entry, untilMs);
-          all.set(id, untilMs);
-        }
-        const least = all.size === 0 ? undefined : Math.min(...all.values());
-        assertEquals([table.size, table.first?.untilMs], [all.size, least]);
-      }
-    }),
-    { seed: 25, numRuns: 1000 },
-  );
 });

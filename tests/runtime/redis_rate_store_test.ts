@@ -1,44 +1,14 @@
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertInstanceOf,
-  assertLess,
-  assertRejects,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import fc from "fast-check";
-import type { RedisCommand } from "../../src/_internal/redis_command.ts";
-import { SecurityError } from "../../src/errors.ts";
-import type { AuditEventInput } from "../../src/events/audit_event.ts";
 import { RATE_SCRIPT } from "../../src/runtime/_rate_script.ts";
-import { MemoryRateStore } from "../../src/runtime/memory_rate_store.ts";
 import { RateKey } from "../../src/runtime/rate_key.ts";
-import {
-  RateLimiter,
-  type RateLimiterOptions,
-  type RateLimitOptions,
-} from "../../src/runtime/rate_limiter.ts";
-import { RedisRateStore, type RedisRateStoreOptions } from "../../src/runtime/redis_rate_store.ts";
+import { RateLimiter } from "../../src/runtime/rate_limiter.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
 import { hasRedis, RedisServer } from "../dpop/redis_server.ts";
 import { CLIENTS, openClient, openCluster } from "../interop/redis_clients.ts";
+import { ALICE, HOUR, redisLimiter } from "./_redis_limiter.ts";
 
 const ignore = !hasRedis;
-const ALICE = RateKey.principal("alice");
-const HOUR = [{ requests: 10, windowMs: 3_600_000 }];
-
-function make(
-  command: RedisCommand,
-  limits: readonly RateLimitOptions[] = HOUR,
-  options: Partial<RateLimiterOptions> = {},
-  storeOptions: RedisRateStoreOptions = {},
-) {
-  const events: AuditEventInput[] = [];
-  const store = new RedisRateStore(command, { timeoutMs: 5000, ...storeOptions });
-  const reporter = { report: (event: AuditEventInput): void => void events.push(event) };
-  return { limiter: new RateLimiter({ limits, store, reporter, ...options }), store, events };
-}
 
 async function allowedOf(limiter: RateLimiter, count: number, key = ALICE): Promise<number> {
   const decisions = await Promise.all(Array.from({ length: count }, () => limiter.check(key)));
@@ -120,7 +90,7 @@ Deno.test({
           { name: "b", windowMs: 97 * day + 1, ...b },
         ];
         const key = RateKey.of("run", `${run++}`);
-        const redis = make(client.command, limits).limiter;
+        const redis = redisLimiter(client.command, limits).limiter;
         const memory = new RateLimiter({ limits, clock: new VirtualClock() });
         for (const cost of steps) {
           const one = await redis.check(key, { cost });
@@ -144,16 +114,16 @@ Deno.test({
   async fn() {
     await using server = await RedisServer.start();
     using client = await server.connect();
-    const { limiter } = make(client.command, [
+    const { limiter } = redisLimiter(client.command, [
       { name: "a", requests: 20, windowMs: 400, burst: 4 },
       { name: "b", requests: 100, windowMs: 50_000 },
     ]);
     assertEquals(await allowedOf(limiter, 9), 4);
     assertEquals(await client.command("KEYS", "*").then((keys) => (keys as string[]).sort()), [
-      "rate:{principal:5:alice}a",
-      "rate:{principal:5:alice}b",
+      "rate:{principal:5:alice}a:20:400:4",
+      "rate:{principal:5:alice}b:100:50000:100",
     ]);
-    const left = Number(await client.command("PTTL", "rate:{principal:5:alice}b"));
+    const left = Number(await client.command("PTTL", "rate:{principal:5:alice}b:100:50000:100"));
     assert(left > 1_000 && left <= 2_001, `${left}`);
     const start = performance.now();
     let allowed = 4;
@@ -161,7 +131,7 @@ Deno.test({
     const most = 4 + Math.ceil((performance.now() - start + 50) / 20);
     assert(allowed > 8 && allowed <= most, `${allowed} of ${most}`);
     const later = performance.now() + 5_000;
-    while (await client.command("EXISTS", "rate:{principal:5:alice}a") === 1) {
+    while (await client.command("EXISTS", "rate:{principal:5:alice}a:20:400:4") === 1) {
       assertLess(performance.now(), later);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -175,7 +145,7 @@ Deno.test({
     await using server = await RedisServer.start();
     using client = await server.connect();
     const names: string[] = [];
-    const { limiter } = make((...words) => {
+    const { limiter } = redisLimiter((...words) => {
       names.push(words[0]);
       return client.command(...words);
     });
@@ -189,24 +159,57 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "RedisRateStore keeps no key locked out when the server's clock was set back, or limits changed",
+  name: "RedisRateStore keeps no key locked out when the server's clock was set back",
   ignore,
   async fn() {
     await using server = await RedisServer.start();
     using client = await server.connect();
-    const name = "rate:{principal:5:alice}default";
-    const { limiter } = make(client.command);
+    const name = "rate:{principal:5:alice}default:10:3600000:10";
+    const { limiter } = redisLimiter(client.command);
     // What would be left behind by a clock that was ten years ahead.
     await client.command("SET", name, `${(Date.now() + 315_360_000_000) * 1000}:0`);
     const { allowed, retryAfterMs, resetMs } = await limiter.check(ALICE);
     assertEquals([allowed, retryAfterMs, resetMs], [false, 360_000, 3_600_000]);
-    // Nor does what is none of ours count for something.
-    await client.command("SET", name, "hello");
-    assertEquals((await limiter.check(ALICE)).code, "limiter-unavailable");
-    await client.command("LPUSH", "rate:{principal:3:bob}default", "x");
-    const bob = await limiter.check(RateKey.principal("bob"));
-    assertEquals(bob.allowed, true, "MGET reads a list as nothing, and SET replaces it");
+    // The refusal has written down what can be owed at most, with its end: it is paid back from now on.
+    const left = Number(await client.command("PTTL", name));
+    assert(left > 3_500_000 && left <= 3_600_001, `${left}`);
+    assertLess(
+      Number.parseInt(String(await client.command("GET", name))) / 1000,
+      Date.now() + 3.6e6,
+    );
+
+    const fast = redisLimiter(client.command, [{ requests: 5, windowMs: 500 }]).limiter;
+    const other = "rate:{principal:5:alice}default:5:500:5";
+    for (const cost of [1, 0]) {
+      await client.command("SET", other, `${(Date.now() + 86_400_000) * 1000}:0`, "PX", "86400000");
+      const deadline = performance.now() + 2_000;
+      while (!(await fast.check(ALICE, { cost })).allowed) {
+        assertLess(performance.now(), deadline, "locked out");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  },
+});
+
+Deno.test({
+  name: "RedisRateStore takes nothing of a key that holds something else, and serves the others",
+  ignore,
+  async fn() {
+    await using server = await RedisServer.start();
+    using client = await server.connect();
+    const { limiter, store } = redisLimiter(client.command);
+    const name = "rate:{principal:5:alice}default:10:3600000:10";
+    const values = [["SET", name, "hello"], ["SET", name, "1:10"], ["LPUSH", name, "x"]] as const;
+    for (const words of values) {
+      await client.command("DEL", name);
+      await client.command(...words);
+      for (let at = 0; at < 10; at++) {
+        assertEquals((await limiter.check(ALICE)).code, "limiter-unavailable");
+      }
+    }
+    assertEquals(await client.command("LRANGE", name, "0", "-1"), ["x"]);
+    assertEquals(store.isPaused, false);
+    assertEquals(await allowedOf(limiter, 20, RateKey.principal("bob")), 10);
   },
 });
 
@@ -217,7 +220,7 @@ Deno.test({
     await using server = await RedisServer.start();
     const client = await openClient("ioredis", server);
     try {
-      const { limiter } = make(client.command, [{ requests: 1, windowMs: 3_600_000 }]);
+      const { limiter } = redisLimiter(client.command, [{ requests: 1, windowMs: 3_600_000 }]);
       const values = ["a", "}", "{", "a}b", "{a}", "é", "\0", "x y", "#a", "x".repeat(500)];
       values.push("x".repeat(501), "\r\n", "日本");
       for (const value of values) {
@@ -225,7 +228,8 @@ Deno.test({
       }
       const keys = await client.command("KEYS", "*");
       assert(
-        Array.isArray(keys) && keys.every((key) => /^rate:\{[^{}]{1,128}\}default$/.test(key)),
+        Array.isArray(keys) &&
+          keys.every((key) => /^rate:\{[^{}]{1,128}\}default:1:3600000:1$/.test(key)),
       );
       assertEquals(keys.length, values.length);
     } finally {
@@ -244,7 +248,7 @@ for (const name of CLIENTS) {
       await RedisServer.join(first, second);
       const client = await openCluster(name, first);
       try {
-        const { limiter } = make(client.command, [
+        const { limiter } = redisLimiter(client.command, [
           { name: "a", requests: 2, windowMs: 3_600_000 },
           { name: "b", requests: 5, windowMs: 3_600_000 },
         ]);
@@ -269,10 +273,10 @@ for (const name of CLIENTS) {
       const client = await openClient(name, server);
       try {
         const timeoutMs = 100;
-        const store = { timeoutMs, pauseMs: 50, maxPauseMs: 50 };
-        const closed = make(client.command, HOUR, {}, store);
-        const local = make(client.command, HOUR, { onUnavailable: "local" }, store);
-        const open = make(client.command, HOUR, { onUnavailable: "open" }, store);
+        const store = { timeoutMs, maxFailures: 1, pauseMs: 50, maxPauseMs: 50 };
+        const closed = redisLimiter(client.command, HOUR, {}, store);
+        const local = redisLimiter(client.command, HOUR, { onUnavailable: "local" }, store);
+        const open = redisLimiter(client.command, HOUR, { onUnavailable: "open" }, store);
         for (const { limiter } of [closed, local, open]) {
           assert((await limiter.check(ALICE)).allowed);
         }
@@ -333,7 +337,7 @@ for (const name of CLIENTS) {
       await using server = await RedisServer.start();
       const client = await openClient(name, server);
       try {
-        const { limiter } = make(client.command, HOUR, {}, {
+        const { limiter } = redisLimiter(client.command, HOUR, {}, {
           timeoutMs: 200,
           pauseMs: 20,
           maxPauseMs: 50,
@@ -365,205 +369,3 @@ for (const name of CLIENTS) {
     },
   });
 }
-
-Deno.test("RedisRateStore takes nothing for a decision that is none", async () => {
-  const replies: unknown[] = [
-    ...[null, undefined, "OK", "QUEUED", 1, true, {}, [], [1], [1, 0], [1, 0, 0, 0], [
-      "1",
-      "x",
-      "0",
-    ]],
-    ...[[1, -1, 0], [1, 0.5, 0], [1, NaN, 0], [2, 0, 0], [1, 2 ** 60, 0], [1, 0, 10], [0, 0, 0]],
-    ...[[1, null, 0], [1, "", 0], [1, [], 0], [true, 0, 0], [1, 3_600_000_000, 0]],
-  ];
-  for (const reply of replies) {
-    const { limiter } = make(() => Promise.resolve(reply));
-    const { allowed, code } = await limiter.check(ALICE);
-    assertEquals([reply, allowed, code], [reply, false, "limiter-unavailable"]);
-  }
-  const bytes = (text: string) => new TextEncoder().encode(text);
-  const good: unknown[] = [[1, 0, 0], ["1", "0", "0"], [1n, 0n, 0n], ["1", "0", "0"].map(bytes)];
-  for (const reply of good) {
-    const { limiter } = make(() => Promise.resolve(reply));
-    assertEquals((await limiter.check(ALICE)).remaining, 9);
-  }
-  const broken: RedisCommand[] = [
-    () => Promise.reject(new Error("OOM command not allowed")),
-    () => Promise.reject(undefined),
-    () => {
-      throw new Error("sync");
-    },
-  ];
-  for (const command of broken) {
-    const { limiter } = make(command);
-    assertEquals((await limiter.check(ALICE)).code, "limiter-unavailable");
-  }
-});
-
-Deno.test("RedisRateStore leaves a server alone that fails, and lets one call find out", async () => {
-  const clock = new VirtualClock();
-  let sent = 0;
-  let isBack = false;
-  const held: ((value: unknown) => void)[] = [];
-  let holds = false;
-  const command = () => {
-    sent++;
-    if (holds) return new Promise((resolve) => held.push(resolve));
-    return isBack ? Promise.resolve([1, 0, 0]) : Promise.reject(new Error("away"));
-  };
-  const { limiter, events } = make(command, HOUR, { clock }, {
-    clock,
-    timeoutMs: 100,
-    maxFailures: 3,
-    pauseMs: 1000,
-    maxPauseMs: 4000,
-    random: () => 1,
-  });
-  for (let at = 0; at < 50; at++) await limiter.check(ALICE);
-  assertEquals(sent, 3);
-  assertEquals((await limiter.check(ALICE)).retryAfterMs, 1000);
-  // Pauses double up to the longest.
-  for (const pauseMs of [1000, 2000, 4000, 4000]) {
-    clock.advance(pauseMs - 1);
-    await limiter.check(ALICE);
-    const before = sent;
-    clock.advance(1);
-    await Promise.all(Array.from({ length: 20 }, () => limiter.check(ALICE)));
-    assertEquals(sent, before + 1);
-  }
-  // A probe whose caller goes away does not keep the others out.
-  clock.advance(4000);
-  holds = true;
-  const controller = new AbortController();
-  const probe = limiter.check(ALICE, { signal: controller.signal });
-  assertEquals((await limiter.check(ALICE)).allowed, false);
-  controller.abort(new Error("gone"));
-  await assertRejects(() => probe, Error, "gone");
-  holds = false;
-  isBack = true;
-  assert((await limiter.check(ALICE)).allowed);
-  assert((await limiter.check(ALICE)).allowed);
-  clock.advance(1000);
-  assert((await limiter.check(ALICE)).allowed);
-  const changes = events.filter(({ operation }) => operation === "store");
-  assertEquals(changes.map(({ outcome }) => outcome), ["error", "success"]);
-  held[0]?.([1, 0, 0]);
-  assertEquals(clock.timers, 0);
-});
-
-Deno.test("RedisRateStore has a deadline of its own, drops a late answer and leaves no timer", async () => {
-  const clock = new VirtualClock();
-  let answer: (value: unknown) => void = () => {};
-  let signal: AbortSignal | undefined;
-  const command = Object.assign(
-    (...words: (string | { readonly signal?: AbortSignal | undefined })[]) => {
-      const last = words.at(-1);
-      signal = typeof last === "object" ? last.signal : undefined;
-      return new Promise((resolve) => answer = resolve);
-    },
-    { takesOptions: true } as const,
-  );
-  const { limiter } = make(command, HOUR, { clock }, { clock, timeoutMs: 100 });
-  const check = limiter.check(ALICE);
-  for (let at = 0; at < 20; at++) await undefined;
-  assertEquals([clock.timers, signal?.aborted], [1, false]);
-  clock.advance(100);
-  assertEquals((await check).code, "limiter-unavailable");
-  assertEquals([clock.timers, signal?.aborted], [0, true]);
-  answer([1, 0, 0]);
-  await undefined;
-  assert(limiter.isDegraded);
-});
-
-Deno.test("control: rate limits by a client that waits for Redis are not decided at all", async () => {
-  const command: RedisCommand = () => new Promise(() => {});
-  let isDecided = false;
-  command("EVALSHA").then(() => isDecided = true);
-  const { limiter } = make(command, HOUR, {}, { timeoutMs: 20 });
-  await limiter.check(ALICE);
-  assertEquals(isDecided, false);
-});
-
-Deno.test("onUnavailable: 'local' divides limits by the number of processes, and keeps none open", async () => {
-  const command = () => Promise.reject(new Error("away"));
-  const { limiter } = make(command, HOUR, { onUnavailable: "local", localDivisor: 4 });
-  const decisions = await Promise.all(Array.from({ length: 9 }, () => limiter.check(ALICE)));
-  assertEquals(decisions.filter(({ allowed }) => allowed).length, 2);
-  assertEquals(decisions[8]?.limit.requests, 2);
-  assertEquals(
-    (await limiter.check(RateKey.principal("bob"), { cost: 3 })).code,
-    "limiter-unavailable",
-  );
-});
-
-Deno.test("onUnavailable allows nothing while the change cannot be recorded", async () => {
-  for (const onUnavailable of ["local", "open"] as const) {
-    let isFull = true;
-    const reporter = {
-      report: () => isFull ? Promise.reject(new Error("full")) : Promise.resolve(),
-    };
-    const { limiter } = make(() => Promise.reject(new Error("away")), HOUR, {
-      onUnavailable,
-      reporter,
-    });
-    assertEquals((await limiter.check(ALICE)).code, "limiter-unavailable");
-    isFull = false;
-    assertEquals((await limiter.check(ALICE)).allowed, true);
-  }
-});
-
-Deno.test("enforce() throws limiter-unavailable, and says nothing of the server", async () => {
-  const { limiter } = make(() => Promise.reject(new Error("10.0.0.7 refused")));
-  const error = await assertRejects(() => limiter.enforce(ALICE));
-  assertInstanceOf(error, SecurityError);
-  assertEquals(error.code, "limiter-unavailable");
-  assertEquals(error.details, { retryAfterMs: 1000, limit: "default" });
-  assert(!error.message.includes("10.0.0.7"));
-});
-
-Deno.test("checkSync() throws with a shared store, and takes nothing", () => {
-  let sent = 0;
-  const { limiter } = make(() => Promise.resolve(sent++));
-  assertThrows(() => limiter.checkSync(ALICE), TypeError, "shared");
-  assertEquals(sent, 0);
-});
-
-Deno.test("check() passes on the reason of the signal, and does not count it as a failure", async () => {
-  const { limiter, store } = make(() => new Promise(() => {}), HOUR, {}, { maxFailures: 1 });
-  const controller = new AbortController();
-  const check = limiter.check(ALICE, { signal: controller.signal });
-  controller.abort(new Error("gone"));
-  await assertRejects(() => check, Error, "gone");
-  assertEquals([limiter.isDegraded, store.isPaused], [false, false]);
-  await assertRejects(() => limiter.check(ALICE, { signal: controller.signal }), Error, "gone");
-});
-
-Deno.test("RedisRateStore throws on options that are wrong", () => {
-  const command = () => Promise.resolve();
-  const cases: [unknown, typeof TypeError | typeof RangeError, string][] = [
-    ...["timeoutMs", "maxFailures", "pauseMs", "maxPauseMs"].flatMap((name) =>
-      [0, -1, NaN, Infinity, 2 ** 31].map((
-        value,
-      ): [unknown, typeof RangeError, string] => [{ [name]: value }, RangeError, `'${name}'`])
-    ),
-    [{ prefix: "{x}" }, TypeError, "'prefix'"],
-    [{ prefix: 1 }, TypeError, "'prefix'"],
-    [{ random: 1 }, TypeError, "'random'"],
-  ];
-  for (const [options, kind, message] of cases) {
-    assertThrows(
-      () => new RedisRateStore(command, options as RedisRateStoreOptions),
-      kind,
-      message,
-    );
-  }
-  assertThrows(
-    () => new RedisRateStore(undefined as unknown as RedisCommand),
-    TypeError,
-    "'command'",
-  );
-  assertEquals([new RedisRateStore(command).isShared, new MemoryRateStore().isShared], [
-    true,
-    false,
-  ]);
-});
