@@ -214,6 +214,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "RedisRateStore takes a program that was busy for no failure of the server",
+  ignore,
+  async fn() {
+    await using server = await RedisServer.start();
+    using client = await server.connect();
+    const { limiter, store } = redisLimiter(client.command, HOUR, {}, {
+      timeoutMs: 50,
+      maxFailures: 1,
+    });
+    assertEquals(await allowedOf(limiter, 1), 1);
+    // The answers come while nobody reads.
+    await client.command("CLIENT", "PAUSE", "20");
+    const checks = Array.from({ length: 6 }, () => limiter.check(ALICE));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const start = performance.now();
+    while (performance.now() - start < 100);
+    assertEquals((await Promise.all(checks)).map(({ code }) => code), Array(6).fill(undefined));
+    assertEquals(store.isPaused, false);
+  },
+});
+
+Deno.test({
   name: "RedisRateStore counts keys of any characters by themselves",
   ignore,
   async fn() {
