@@ -48,7 +48,7 @@ export class LimitReports {
       kind: "runtime.limit",
       operation: "check",
       outcome: code === "limiter-unavailable" ? "error" : "denied",
-      ...(code === undefined ? {} : { code }),
+      code: code ?? "rate-limited",
       ...whoIn(key),
       details: { limit: limit.name, retryAfterMs, suppressed, degraded: isDegraded },
     });
