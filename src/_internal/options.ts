@@ -27,6 +27,20 @@ export function wrongOption(
   );
 }
 
+/**
+ * Refuses options that nobody knows: a misspelt one would leave unprotected what it was to protect.
+ *
+ * @param purpose What cannot be done, such as `create a rate limiter`.
+ * @param options The options.
+ * @param names Those that there are.
+ * @throws {TypeError} If there is another one.
+ */
+export function checkNames(purpose: string, options: object, names: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw new TypeError(`Cannot ${purpose}: '${name}' is no option`);
+  }
+}
+
 /** Bounds of {@linkcode integerOption}. */
 export interface IntegerBounds {
   /** What it is when nothing is said. */

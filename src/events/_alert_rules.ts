@@ -35,7 +35,7 @@ const MAX_ALERTS = 1_000_000;
 /** Checks rules and makes them ready. */
 export function readyRules(rules: unknown): ReadyRule[] {
   if (!Array.isArray(rules)) throw wrongOption("create alerts", "rules", "an array", rules);
-  const ready = rules.map(readyRule);
+  const ready = rules.map((rule: AlertRule, at) => readyRule(rule, at));
   const names = new Set(ready.map(({ name }) => name));
   if (names.size < ready.length) {
     throw wrongOption("create alerts", "rules", "rules with different names", rules);
@@ -43,11 +43,11 @@ export function readyRules(rules: unknown): ReadyRule[] {
   return ready;
 }
 
-function readyRule(rule: AlertRule): ReadyRule {
+function readyRule(rule: AlertRule, at: number): ReadyRule {
   if (typeof rule !== "object" || rule === null) {
     throw wrongOption("create alerts", "rules", "objects", rule);
   }
-  const { name, when, by, then } = rule;
+  const { name = `rule ${at + 1}`, when, by, then } = rule;
   if (typeof name !== "string" || name === "" || name.length > MAX_NAME) {
     throw wrongOption("create alerts", "name", `1 to ${MAX_NAME} characters`, name);
   }

@@ -6,7 +6,7 @@
 
 import { resolve } from "@std/path/resolve";
 import { systemClock } from "../_internal/clock.ts";
-import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
+import { checkNames, integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { AuditEvent } from "./audit_event.ts";
 import { Checkpoints } from "./_checkpoints.ts";
 import { Coalescer } from "./_coalesce.ts";
@@ -18,6 +18,30 @@ import { LogWriter } from "./_log_writer.ts";
 import type { JsonLinesSink, JsonLinesSinkOptions, JsonLinesStats } from "./json_lines_sink.ts";
 
 const PURPOSE = "write an audit log";
+const OPTIONS: readonly string[] = [
+  "path",
+  "durability",
+  "rotate",
+  "chain",
+  "queue",
+  "coalesce",
+  "flushIntervalMs",
+  "onSigterm",
+  "clock",
+];
+const PARTS = {
+  rotate: ["maxBytes", "maxAgeMs", "keep"],
+  queue: ["maxRecords", "maxBytes", "maxWaiting"],
+  coalesce: ["perWindow", "windowMs", "maxKeys"],
+  chain: [
+    "signer",
+    "origin",
+    "checkpointEveryRecords",
+    "checkpointEverySeconds",
+    "onCheckpoint",
+    "epochKeys",
+  ],
+};
 const MIN_SEGMENT_BYTES = 4 * 1024;
 
 /**
@@ -28,6 +52,10 @@ const MIN_SEGMENT_BYTES = 4 * 1024;
  * @returns The sink.
  */
 export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): JsonLinesSink {
+  checkNames(PURPOSE, options, OPTIONS);
+  for (const name of ["rotate", "queue", "coalesce", "chain"] as const) {
+    if (options[name]) checkNames(PURPOSE, options[name], PARTS[name]);
+  }
   const { path, durability = "write", onSigterm = "exit", clock = systemClock, chain } = options;
   const { rotate, queue = {}, coalesce = {} } = options;
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
@@ -47,14 +75,14 @@ export function makeFileSink(options: JsonLinesSinkOptions, ops: LogFileOps): Js
     });
   const rotation = rotate === undefined ? undefined : {
     maxBytes: integerOption(PURPOSE, "rotate.maxBytes", rotate.maxBytes, {
-      otherwise: NaN,
+      otherwise: Infinity,
       least: MIN_SEGMENT_BYTES,
     }),
     maxAgeMs: count("rotate.maxAgeMs", rotate.maxAgeMs, Infinity),
     keep: count("rotate.keep", rotate.keep, Infinity),
   };
-  if (rotation !== undefined && Number.isNaN(rotation.maxBytes)) {
-    throw wrongOption(PURPOSE, "rotate.maxBytes", "a number", undefined);
+  if (rotation?.maxBytes === Infinity && rotation.maxAgeMs === Infinity) {
+    throw wrongOption(PURPOSE, "rotate", "an object with maxBytes, maxAgeMs or both", rotate);
   }
   const limits = {
     perWindow: coalesce && count("coalesce.perWindow", coalesce.perWindow, 100),

@@ -18,6 +18,7 @@ import type { GapCause } from "./_losses.ts";
 import { roughBytes, type Unnumbered } from "./_record_lines.ts";
 import type { SealCheck } from "./_resume.ts";
 import type { RotationLimits } from "./_rotation.ts";
+import { Turns } from "./_turns.ts";
 
 /** How safe a record is when `write` has settled. */
 export type Durability = "buffered" | "write" | "fsync";
@@ -62,6 +63,7 @@ export class LogWriter {
   readonly #options: LogWriterOptions;
   readonly #appender: LogAppender;
   readonly #sync: LogSync;
+  readonly #turns: Turns;
   readonly #queue: LogQueue;
   #failure: unknown;
   #triedMs = -Infinity;
@@ -94,6 +96,7 @@ export class LogWriter {
       throw unavailable(error);
     }
     this.#sync = new LogSync(this.#appender.log, options.clock);
+    this.#turns = new Turns(options.clock);
     this.flushNow();
   }
 
@@ -217,10 +220,12 @@ export class LogWriter {
     } else if (!this.#isDue) {
       // What else comes in this turn goes with it.
       this.#isDue = true;
-      queueMicrotask(() => {
+      const write = () => {
         this.#isDue = false;
         if (!this.#isClosed) this.flushNow();
-      });
+      };
+      if (this.#turns.isOverdue()) this.#turns.next(write);
+      else queueMicrotask(write);
     }
   }
 
@@ -378,6 +383,7 @@ export class LogWriter {
   /** Gives everything back; what is still queued is lost. */
   close(): void {
     this.#isClosed = true;
+    this.#turns.close();
     this.#timer?.cancel();
     this.#timer = undefined;
     const error = closed();

@@ -85,8 +85,8 @@ export interface AlertCondition {
 
 /** When to alert, and what to do then. */
 export interface AlertRule {
-  /** What alerts call it; no other rule has the same name. */
-  readonly name: string;
+  /** What alerts call it; no other rule has the same name. @default {"rule 1", "rule 2" …} */
+  readonly name?: string;
   /** Which events are counted; a function must answer at once, and never sees `alert.*` and `audit.*`. */
   readonly when: AlertCondition | ((event: AuditEvent) => boolean);
   /** How many of them make an alert. */

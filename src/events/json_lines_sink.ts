@@ -15,10 +15,10 @@ import type { Durability } from "./_log_writer.ts";
 
 export type { ChainOptions, Durability, OnSigterm };
 
-/** When a log is rotated. */
+/** When a log is rotated: by size, age, or both. */
 export interface RotateOptions {
-  /** Size of a segment, in bytes; only a single record that is longer makes a longer one. */
-  readonly maxBytes: number;
+  /** Size of a segment, in bytes; only a record that is longer makes a longer one. @default {no limit} */
+  readonly maxBytes?: number;
   /** Age of a segment, in milliseconds; looked at when something is written. @default {no limit} */
   readonly maxAgeMs?: number;
   /** How many old segments are kept; the oldest are deleted. @default {all} */

@@ -28,7 +28,7 @@ export interface JobOptions {
 }
 
 /** What an answer says besides the output: `{"id":"…","output":…}`. */
-const ENVELOPE_BYTES = JSON.stringify({ id: crypto.randomUUID(), output: 0 }).length - 1;
+const ENVELOPE_BYTES = JSON.stringify({ id: "0".repeat(36), output: 0 }).length - 1;
 /** Room for an answer that tells of an error. */
 const ERROR_BYTES = 65_536;
 /** Longest name or message of an error that is passed on. */

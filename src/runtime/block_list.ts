@@ -2,7 +2,7 @@ import { SecurityError } from "../errors.ts";
 import { silentReporter } from "../events/audit_event.ts";
 import { type Clock, systemClock } from "../_internal/clock.ts";
 import { parseIp } from "../_internal/ip.ts";
-import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
+import { checkNames, integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import { Allowed } from "./_allowed.ts";
 import { BlockAudit } from "./_block_audit.ts";
 import {
@@ -89,6 +89,15 @@ export class BlockList implements Disposable {
    * @throws {RangeError} If a number is out of range.
    */
   constructor(options: BlockListOptions = {}) {
+    checkNames(PURPOSE, options, [
+      "capacity",
+      "allow",
+      "backOff",
+      "ipv6PrefixLength",
+      "store",
+      "reporter",
+      "clock",
+    ]);
     const { store, reporter = silentReporter, clock = systemClock, allow = [] } = options;
     this.#capacity = integerOption(PURPOSE, "capacity", options.capacity, {
       otherwise: 100_000,

@@ -1,6 +1,7 @@
 import { SecurityError } from "../errors.ts";
 import { type Clock, systemClock } from "../_internal/clock.ts";
 import {
+  checkNames,
   type IntegerBounds,
   integerOption,
   MAX_TIMEOUT_MS,
@@ -21,7 +22,7 @@ export interface IsolatePoolOptions {
   /** What the module may do. @default {nothing} */
   readonly permissions?: IsolatePermissions;
   /**
-   * Most memory of a process, in bytes, of which about 64 MiB are Deno's own. V8 bounds its heap at once; memory
+   * Most memory of a process, in bytes, 96 MiB at least, of which about 64 MiB are Deno's own. V8 bounds its heap at once; memory
    * beside the heap is looked at every 20 ms. @default {256 MiB}
    */
   readonly maxMemoryBytes?: number;
@@ -116,6 +117,17 @@ export class IsolatePool implements AsyncDisposable {
    * @throws {RangeError} If a limit is out of its range.
    */
   constructor(module: string | URL, options: IsolatePoolOptions = {}) {
+    checkNames(PURPOSE, options, [
+      "permissions",
+      "maxMemoryBytes",
+      "maxInputBytes",
+      "maxOutputBytes",
+      "processes",
+      "maxQueue",
+      "maxJobsPerProcess",
+      "startTimeoutMs",
+      "clock",
+    ]);
     const { permissions = {}, clock = systemClock } = options;
     const url = absoluteUrl(module);
     const integer = (name: keyof IsolatePoolOptions, bounds: IntegerBounds) =>

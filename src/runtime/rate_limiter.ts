@@ -1,6 +1,6 @@
 import { SecurityError } from "../errors.ts";
 import { type Clock, systemClock } from "../_internal/clock.ts";
-import { integerOption, wrongOption } from "../_internal/options.ts";
+import { checkNames, integerOption, wrongOption } from "../_internal/options.ts";
 import { type AuditReporter, silentReporter } from "../events/audit_event.ts";
 import { type RateLimitOptions, readLimits } from "./_gcra.ts";
 import { LimitReports } from "./_limit_reports.ts";
@@ -98,6 +98,15 @@ export class RateLimiter implements Disposable {
    * @throws {RangeError} If a number is out of its range.
    */
   constructor(options: RateLimiterOptions) {
+    checkNames(PURPOSE, options, [
+      "limits",
+      "store",
+      "onUnavailable",
+      "localDivisor",
+      "reporter",
+      "reportEveryMs",
+      "clock",
+    ]);
     const { onUnavailable = "closed", reporter = silentReporter, clock = systemClock } = options;
     this.limits = readLimits(options.limits);
     this.#mostCost = Math.min(...this.limits.map(({ burst }) => burst));

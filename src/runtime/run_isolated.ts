@@ -9,7 +9,7 @@ import {
 export interface RunIsolatedOptions extends IsolateRunOptions {
   /** What the module may do. @default {nothing} */
   readonly permissions?: IsolatePermissions;
-  /** Most memory of the process, in bytes. @default {256 MiB} */
+  /** Most memory of the process, in bytes, 96 MiB at least. @default {256 MiB} */
   readonly maxMemoryBytes?: number;
   /** After how many jobs a process is replaced; with 1, no job runs where another one has. @default {1000} */
   readonly maxJobsPerProcess?: number;

@@ -1,12 +1,14 @@
 import {
   assert,
   assertEquals,
+  assertGreater,
   assertInstanceOf,
   assertNotEquals,
   assertRejects,
   assertThrows,
 } from "@std/assert";
 import { SecurityError } from "../../src/errors.ts";
+import { generateAuditLogKeys } from "../../src/events/audit_log_signer.ts";
 import { readRecord } from "../../src/events/_chain.ts";
 import { jsonLinesSink } from "../../src/events/json_lines_sink.ts";
 import { VirtualClock } from "../../src/runtime/virtual_clock.ts";
@@ -29,6 +31,11 @@ Deno.test("jsonLinesSink() throws when an option is wrong", () =>
       [{ path: 1 }, TypeError],
       [{ path: `${path}\0` }, TypeError],
       [{ durability: "always" }, TypeError],
+      [{ durabilty: "fsync" }, TypeError],
+      [{ onSinkFailure: "refuse" }, TypeError],
+      [{ chain: { sign: true } }, TypeError],
+      [{ rotate: {} }, TypeError],
+      [{ rotate: { maxAge: 1 } }, TypeError],
       [{ onSigterm: "ignore" }, TypeError],
       [{ flushIntervalMs: 0 }, RangeError],
       [{ flushIntervalMs: NaN }, RangeError],
@@ -367,4 +374,18 @@ Deno.test("flush() brings everything to the disk whatever was promised", () =>
       assertEquals({ queued, written, syncs: now - syncs }, { queued: 0, written: 2, syncs: 1 });
       await sink.close();
     }
+  }));
+
+Deno.test("jsonLinesSink() leaves timers and checkpoints a turn in a loop of awaited writes", () =>
+  withFolder(async (folder) => {
+    const { signer } = await generateAuditLogKeys("test.example");
+    const path = `${folder}/audit.jsonl`;
+    await using sink = jsonLinesSink({ path, chain: { signer, checkpointEveryRecords: 20 } });
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const until = performance.now() + 300;
+    while (performance.now() < until) await sink.write(event());
+    clearInterval(timer);
+    assertGreater(turns, 2);
+    assertGreater(kindsOf(path).filter((kind) => kind === "audit.checkpoint").length, 2);
   }));
