@@ -51,6 +51,9 @@ const ROTATION_RETRY_MS = 1_000;
 /** Segments that may be on their way to the disk; with more, the program waits for it. */
 const MAX_LEAVING = 16;
 
+/** Most ends of chains that are looked at for the one to go on from. */
+const MAX_ENDS = 64;
+
 /** The segment that is written now. */
 export class ActiveLog {
   readonly #options: ActiveLogOptions;
@@ -181,15 +184,21 @@ export class ActiveLog {
 
   /** A crash within a rotation leaves segments only: the log goes on from the last one. */
   #followSegments(): void {
-    const { ops, isChained } = this.#options;
+    const { ops, isChained, sealCheck } = this.#options;
     const segments = this.#series.segments(ops).map((path) => ({
       before: stateAtStart(ops, path, isChained),
       end: stateAtEnd(ops, path, isChained),
     }));
     const begun = new Set(segments.map(({ before }) => before && `${before.seq} ${before.hash}`));
-    // The last segment of a chain that had to begin anew has a lower number than others, but none follows it.
-    const last = segments.findLast(({ end }) => end && !begun.has(`${end.seq} ${end.hash}`));
-    this.#state = last?.end ?? GENESIS;
+    // A chain that had to begin anew has lower numbers than others, and anybody may have put a file there: the
+    // one that our own checkpoints vouch for is ours.
+    const ends = segments.flatMap(({ end }) =>
+      end !== undefined && !begun.has(`${end.seq} ${end.hash}`) ? [end] : []
+    );
+    const paths = this.#series.segments(ops).reverse();
+    const sealed = sealCheck &&
+      ends.slice(-MAX_ENDS).findLast((end) => isSealed(ops, paths, end, sealCheck));
+    this.#state = sealed ?? ends.at(-1) ?? GENESIS;
     this.#firstSeq = this.#state.seq + 1;
   }
 
@@ -199,7 +208,10 @@ export class ActiveLog {
     if (!isChained) return undefined;
     const { path } = this.#series;
     if (this.#state === GENESIS) {
-      return isThere && readTail(ops, path).lines.some(isJson) ? "not-chained" : undefined;
+      if (!isThere) return undefined;
+      const { lines, rest } = readTail(ops, path);
+      const isReadable = [...lines, rest].some(isJson) || isJson(readFirstLine(ops, path) ?? "");
+      return isReadable ? "not-chained" : undefined;
     }
     if (sealCheck === undefined) return undefined;
     const paths = [...this.#series.segments(ops), ...isThere ? [path] : []].reverse();
@@ -241,7 +253,7 @@ export class ActiveLog {
     // The log goes on from what it wrote itself, whatever lies under its name now.
     if (this.#wasOpen) return { start: "file-moved", ...gap };
     if (found !== undefined) this.#state = found;
-    else if (!lines.some(isJson)) this.#followSegments();
+    else if (before === undefined && !lines.some(isJson)) this.#followSegments();
     return { start: this.#state === GENESIS ? "unreadable-tail" : "opened", ...gap };
   }
 

@@ -31,6 +31,8 @@ export interface Appended {
 
 /** Appends entries to a log. */
 export class LogAppender {
+  /** Whether it may rotate, which waits for the disk. */
+  rotates = true;
   /** What is lost and not yet told of. */
   readonly losses = new Losses();
   readonly #options: LogWriterOptions;
@@ -139,7 +141,7 @@ export class LogAppender {
       entry.done?.(unavailable(error));
       return;
     }
-    if (this.#log.isFull(line.length, this.#batch.bytes)) this.#rotate(seq + 1);
+    if (this.rotates && this.#log.isFull(line.length, this.#batch.bytes)) this.#rotate(seq + 1);
     else if (!this.#batch.hasRoom(line.length)) this.#appendBatch();
     this.#batch.add(line, entry, this.#lines.state);
   }

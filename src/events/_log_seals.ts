@@ -33,6 +33,12 @@ export interface LogSealsOptions {
   readonly clock: Clock;
 }
 
+/**
+ * Bytes after which records get a checkpoint even if they are few: the next start looks back 8 MiB for one, and
+ * what clients send must not push it out of sight.
+ */
+const MAX_UNSEALED_BYTES = 2 * 1024 * 1024;
+
 /** Makes checkpoints when they are due, and removes the oldest segments. */
 export class LogSeals {
   readonly #options: LogSealsOptions;
@@ -45,6 +51,8 @@ export class LogSeals {
   #isFailing = false;
   #hasToldOthers = false;
   #sealed: ChainState = GENESIS;
+  /** How many bytes had been written at the last checkpoint. */
+  #sealedBytes = 0;
   #timer: ClockTimer | undefined;
   #isClosed = false;
 
@@ -59,7 +67,7 @@ export class LogSeals {
     const { checkpoints, hasKey, everyMs, clock, keep } = this.#options;
     if (rotated && Number.isFinite(keep)) this.#prune();
     if (checkpoints === undefined || !hasKey) return;
-    if (rotated || checkpoints.isDue(this.#writer.state)) void this.checkpoint();
+    if (rotated || this.#isMuch || checkpoints.isDue(this.#writer.state)) void this.checkpoint();
     else if (this.#isUnsealed()) {
       this.#timer ??= clock.setTimer(() => {
         this.#timer = undefined;
@@ -67,6 +75,10 @@ export class LogSeals {
         else this.written(false);
       }, everyMs);
     }
+  }
+
+  get #isMuch(): boolean {
+    return this.#writer.stats.bytes - this.#sealedBytes >= MAX_UNSEALED_BYTES;
   }
 
   #isUnsealed(): boolean {
@@ -81,6 +93,7 @@ export class LogSeals {
       this.#pending = undefined;
       if (!this.#isUnsealed() || this.#hasFailedLately) return;
       const state = this.#writer.state;
+      this.#sealedBytes = this.#writer.stats.bytes;
       // A signature of what a loss of power takes away would make that look like a forgery.
       await this.#writer.flush();
       checkpoints.kept();

@@ -331,6 +331,8 @@ export class LogWriter {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#triedMs = this.#options.clock.monotonicMs();
+    // A disk that hangs would hold up the program here.
+    this.#appender.rotates = !this.#sync.isHung;
     const { written, unsaved, error, syncError, rotated } = this.#appender.append(
       this.#queue.takeAll(),
     );

@@ -47,6 +47,8 @@ export class BlockSync {
   readonly #host: BlockSyncHost;
   readonly #closing = new AbortController();
   readonly #pending = new Map<string, Change>();
+  /** Who waits for a target to be sent. */
+  readonly #waiting = new Map<string, (() => void)[]>();
   #cursor: string | undefined;
   #rewinds = 0;
   /** Whether all was taken up since the start, or the last rewind. */
@@ -78,19 +80,23 @@ export class BlockSync {
   giveWay(id: string, liftedAtMs: number): boolean {
     const change = this.#pending.get(id);
     if (change === undefined) return true;
-    return liftedAtMs > change.sinceMs && this.#pending.delete(id);
+    if (liftedAtMs <= change.sinceMs) return false;
+    this.#pending.delete(id);
+    this.#tell(id);
+    return true;
   }
 
   /**
-   * Sends a block, or that it was lifted; settles when the store has it, or has failed. A store that is known to
-   * fail gets it with the next exchange: nobody waits for it again and again.
+   * Sends a block, or that it was lifted; settles when the store has it, or has failed: after those that came
+   * before, and not after those that come later. A store that is known to fail gets it with the next exchange:
+   * nobody waits for it again and again.
    */
   async push(id: string, lifted?: BlockTarget): Promise<void> {
     this.later(id, lifted);
     if (this.#closing.signal.aborted || this.#hasFailed) return;
     try {
       if (this.#underWay < BATCH) await this.#send(id);
-      else if (this.#isCaughtUp) await this.#flush();
+      else if (this.#isCaughtUp) await this.#sentInTurn(id);
     } catch (cause) {
       this.#fail(cause);
     }
@@ -124,6 +130,7 @@ export class BlockSync {
     this.#timer?.cancel();
     this.#closing.abort();
     this.#pending.clear();
+    for (const id of this.#waiting.keys()) this.#tell(id);
   }
 
   #arm(): void {
@@ -175,6 +182,26 @@ export class BlockSync {
     if (this.#pending.size > 0) await (this.#flushing ??= this.#sendPending());
   }
 
+  /** Waits until the target was sent with the others, or could not be. */
+  #sentInTurn(id: string): Promise<void> {
+    const sent = new Promise<void>((resolve) => {
+      const others = this.#waiting.get(id);
+      if (others === undefined) this.#waiting.set(id, [resolve]);
+      else others.push(resolve);
+    });
+    this.#flush().catch((cause) => this.#fail(cause)).finally(() => {
+      // What the table had no room for is not sent at all.
+      if (!this.#pending.has(id)) this.#tell(id);
+    });
+    return sent;
+  }
+
+  #tell(id: string): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    for (const resolve of waiting ?? []) resolve();
+  }
+
   async #sendPending(): Promise<void> {
     try {
       let batch: Promise<void>[] = [];
@@ -212,6 +239,7 @@ export class BlockSync {
     } finally {
       this.#underWay--;
       change.sent = undefined;
+      this.#tell(id);
       // Unless something else has happened to it in the meantime.
       if (this.#pending.get(id) === change) {
         this.#pending.delete(id);
@@ -229,6 +257,7 @@ export class BlockSync {
 
   /** Told once: a store that is away for an hour must not fill the log. */
   #fail(cause: unknown): void {
+    for (const id of this.#waiting.keys()) this.#tell(id);
     if (this.#hasFailed || this.#closing.signal.aborted) return;
     this.#hasFailed = true;
     this.#host.note("failed", cause);

@@ -118,7 +118,6 @@ export class IsolateProcess {
    * @returns The output.
    */
   async work(input: unknown, { timeoutMs, totalMs, signal }: JobOptions): Promise<unknown> {
-    this.#jobs++;
     const id = crypto.randomUUID();
     const json = JSON.stringify(input ?? null);
     if (json === undefined) throw new TypeError(`Cannot pass a ${typeof input} to isolated work`);
@@ -138,6 +137,7 @@ export class IsolateProcess {
     }
     const leftMs = untilMs - this.#clock.monotonicMs();
     return await this.#within({ timeoutMs: leftMs, signal, late }, async () => {
+      this.#jobs++;
       // A process that ended does not read; the answer tells why.
       this.#writer?.write(encodeFrame(`{"id":"${id}","input":${json}}`)).catch(() => {});
       return await this.#answerTo(id);

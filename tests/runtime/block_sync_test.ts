@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import type { AuditEventInput } from "../../src/events/audit_event.ts";
 import { BlockList } from "../../src/runtime/block_list.ts";
 import type { BlockChanges, BlockStore, SharedBlock } from "../../src/runtime/block_store.ts";
@@ -213,6 +213,32 @@ Deno.test("BlockList has a bounded number of blocks under way to a store that ha
   sent = 0;
   await list.blocks.refresh();
   assertEquals(sent, keys.length + 1);
+});
+
+Deno.test("BlockList lets nobody wait for the blocks that come later", async () => {
+  let answer: (() => void)[] = [];
+  const store: BlockStore = {
+    pollMs: 1000,
+    put: () => new Promise((resolve) => answer.push(resolve)),
+    changes: () => Promise.resolve({ cursor: "", blocks: [], hasMore: false, isReset: false }),
+  };
+  using list = make(store, new VirtualClock());
+  await list.blocks.refresh();
+  let settled = 0;
+  let added = 0;
+  const add = () =>
+    void list.blocks.block({ key: `${added++}` }, { reason: "" }).then(() => settled++);
+  for (let at = 0; at < 200; at++) add();
+  for (let round = 0; round < 20; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const ready = answer;
+    answer = [];
+    for (const resolve of ready) resolve();
+    // As many come as the store takes: the flood has no end.
+    for (let at = 0; at < ready.length; at++) add();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertGreater(settled, 500);
 });
 
 Deno.test("BlockList sends everything to a store at once that answers, however much it is", async () => {

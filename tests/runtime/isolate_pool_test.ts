@@ -164,8 +164,13 @@ Deno.test("IsolatePool.run() takes no answer that was left over from another job
 });
 
 Deno.test("IsolatePool.run() leaves a process that still starts to the next job", async () => {
-  await using pool = new IsolatePool(moduleOf("export default (n) => n;"));
+  await using pool = new IsolatePool(moduleOf("export default (n) => n;"), {
+    maxJobsPerProcess: 1,
+    maxInputBytes: 100,
+  });
   assertEquals(await codeOf(() => pool.run(1, { timeoutMs: 1 })), "timeout");
+  // Nor does input that is refused use a process up.
+  assertEquals(await codeOf(() => pool.run("x".repeat(200))), "too-large");
   assertEquals([pool.stats().killed, pool.stats().processes], [0, 1]);
   assertEquals(await pool.run(2), 2);
 });
