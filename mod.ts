@@ -10,7 +10,10 @@
  *   only and within limits; {@linkcode resolveWithin} is its lexical half.
  * - **DPoP**: {@linkcode createDpopVerifier} asks a client to prove that a token is its own, RFC 9449;
  *   {@linkcode createDpopClient} is the other side.
- * - **Events**: every layer tells an {@linkcode AuditReporter} what happened.
+ * - **Runtime**: {@linkcode RateLimiter}, {@linkcode BlockList}, {@linkcode Semaphore} and
+ *   {@linkcode withDeadline} say what may run now.
+ * - **Events**: every layer tells an {@linkcode AuditLogger} what happened; {@linkcode verifyAuditLog}
+ *   says whether its record was changed, and so does `@bartizan/security/verify` as a command.
  *
  * @example Branch on the code of a refusal
  * ```ts

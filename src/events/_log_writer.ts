@@ -220,12 +220,10 @@ export class LogWriter {
     } else if (!this.#isDue) {
       // What else comes in this turn goes with it.
       this.#isDue = true;
-      const write = () => {
+      this.#turns.soon(() => {
         this.#isDue = false;
         if (!this.#isClosed) this.flushNow();
-      };
-      if (this.#turns.isOverdue()) this.#turns.next(write);
-      else queueMicrotask(write);
+      });
     }
   }
 

@@ -42,7 +42,7 @@ interface Name {
 const MAX_NAME_LENGTH = 128;
 /** Attackers may bring any number of names, so what is known of them is forgotten at once when it is too much. */
 const KNOWN_NAMES = 1024;
-/** Within a placeholder. */
+/** Within a stand-in. */
 const MAX_LABEL_LENGTH = 64;
 const MAX_BIGINT = 2n ** 128n;
 /** What JSON writes as it is, one byte a character. */

@@ -17,8 +17,13 @@ export class Turns {
     this.#clock = clock;
   }
 
-  /** Whether the timers have waited for too long. */
-  isOverdue(): boolean {
+  /** Calls as soon as what is at work now waits: in this turn, unless the timers have waited for too long. */
+  soon(callback: () => void): void {
+    if (!this.#isOverdue()) return queueMicrotask(callback);
+    this.#next = this.#clock.setTimer(callback, 0, { keepAlive: true });
+  }
+
+  #isOverdue(): boolean {
     const nowMs = this.#clock.monotonicMs();
     if (this.#timer !== undefined) return nowMs - this.#sinceMs > MAX_STRETCH_MS;
     this.#sinceMs = nowMs;
@@ -26,11 +31,6 @@ export class Turns {
       this.#timer = undefined;
     }, 0);
     return false;
-  }
-
-  /** Calls in the next turn. */
-  next(callback: () => void): void {
-    this.#next = this.#clock.setTimer(callback, 0, { keepAlive: true });
   }
 
   /** Gives the timers back. */

@@ -75,7 +75,7 @@ const NO_FIELDS: FixedFields = Object.freeze({});
  * The audit trail's entrance: makes a record of what a layer reports, and gives it to every sink.
  *
  * - Nothing that is reported makes it throw or run away: what cannot be read, written or ended becomes a
- *   placeholder such as `[circular]`, `[BigInt 12]` or `[unreadable]`, and what is too long ends with
+ *   stand-in such as `[circular]`, `[BigInt 12]` or `[unreadable]`, and what is too long ends with
  *   `…[+1234]`. A kind that is no dotted name becomes `invalid` and an unknown outcome `error`, with
  *   what was said in `details`.
  * - Secrets are replaced by `[redacted]`: by their name (`password`, `Set-Cookie`, `d` of a JWK …) in details,

@@ -88,7 +88,7 @@ Deno.test("a line holds what was reported and nothing that acts: line ends, quot
   assertEquals(rawByControl, ["C1", "DEL", "bidi", "zero width", "separators"]);
 });
 
-Deno.test("report() makes a placeholder of what JSON cannot say", () => {
+Deno.test("report() makes a stand-in of what JSON cannot say", () => {
   const cycle: Record<string, unknown> = {};
   cycle.self = cycle;
   const sparse: unknown[] = [];
