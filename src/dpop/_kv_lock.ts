@@ -19,6 +19,20 @@ export async function whenUnlocked<T>(work: () => Promise<T>, signal?: AbortSign
     }
     // Random, so that those who collided do not collide again.
     const pauseMs = MIN_PAUSE_MS * attempt * (1 + Math.random());
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await pause(pauseMs, signal);
   }
+}
+
+/** Waits, and no longer than somebody waits for it. */
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
+  });
 }
