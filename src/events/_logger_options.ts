@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../_internal/clock.ts";
-import { integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
+import { checkNames, integerOption, MAX_TIMEOUT_MS, wrongOption } from "../_internal/options.ts";
 import type { EventContext } from "./_event_maker.ts";
 import { HashedIdentifiers, type HashIdentifiersOptions } from "./_hashed_identifiers.ts";
 import type { SanitizerLimits } from "./_sanitize.ts";
@@ -99,12 +99,7 @@ const CALLBACKS = ["principal", "source", "correlation", "now"] as const;
 export function readOptions(options: AuditLoggerOptions): ReadOptions {
   const { sinks, onSinkFailure = "refuse", clock = systemClock, redact = [] } = options;
   const { principal, source, correlation, now, hashIdentifiers } = options;
-  for (const name of Object.keys(options)) {
-    // A misspelt option would leave unprotected what it was to protect.
-    if (!Object.hasOwn(OPTIONS, name)) {
-      throw new TypeError(`Cannot ${PURPOSE}: '${name}' is no option`);
-    }
-  }
+  checkNames(PURPOSE, options, Object.keys(OPTIONS));
   if (!Array.isArray(sinks) || sinks.length === 0 || !sinks.every(isSink)) {
     throw wrongOption(PURPOSE, "sinks", "a list of at least one sink", sinks);
   }
